@@ -1,0 +1,57 @@
+/**
+ * What the emulator asks of its host. `platform/` implements these; nobody else knows Node or the browser.
+ */
+
+/** Monotonic time. Thread: any; all threads of a machine see the same clock. */
+export type Clock = {
+  /** Nanoseconds since an arbitrary start; never goes back; exact to about a microsecond. */
+  nowNs(): number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  wallMs(): number;
+};
+
+/** Timers of the machine thread. */
+export type Timers = {
+  /** Calls `callback` once, at or after `atNs` of the clock. Returns a function that cancels it. */
+  at(atNs: number, callback: () => void): () => void;
+};
+
+/** Takes bytes; never blocks, never throws: what cannot be written is buffered or dropped by the implementation. */
+export type ByteSink = { write(bytes: Uint8Array): void };
+
+/**
+ * One end of a character device (`-chardev`). Thread: machine.
+ * `onInput` is called with at most `canReceive()` bytes at a time, and `poke()` says that room was made.
+ */
+export type CharBackend = ByteSink & {
+  readonly name: string;
+  attach(frontend: CharFrontend): void;
+  /** The frontend has room again. */
+  poke(): void;
+  close(): void;
+};
+export type CharFrontend = {
+  /** Bytes that can be taken now. */
+  canReceive(): number;
+  receive(bytes: Uint8Array): void;
+  event(event: "opened" | "closed" | "break"): void;
+};
+
+/** Random access storage of a fixed size. Thread: machine. Offsets and lengths are in bytes. */
+export type Disk = {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly readOnly: boolean;
+  /** Rejects with the host's error; a range past the end is the caller's bug. */
+  read(offset: number, into: Uint8Array): Promise<void>;
+  write(offset: number, from: Uint8Array): Promise<void>;
+  /** Resolves when everything written before is on stable storage. */
+  flush(): Promise<void>;
+  /** The range's content may be dropped; it reads as zeros or as before. */
+  discard(offset: number, lengthBytes: number): Promise<void>;
+  writeZeroes(offset: number, lengthBytes: number): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Cryptographic randomness. */
+export type Random = { fill(into: Uint8Array): void };
