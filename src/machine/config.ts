@@ -1,0 +1,85 @@
+/**
+ * What a machine is made of: plain data, checked by whoever builds it (the command line or the npm API),
+ * and passed as it is to every thread.
+ */
+
+/** A machine to build. Sizes are in bytes. */
+export type MachineConfig = {
+  /** QEMU's machine type name; "virt" or "none". */
+  readonly machine: string;
+  readonly machineOptions: {
+    /** Give the board the ACLINT devices (mswi, sswi, mtimer) instead of the CLINT's layout. */
+    readonly aclint: boolean;
+  };
+  readonly cpu: CpuConfig;
+  readonly smp: SmpConfig;
+  readonly memoryBytes: number;
+  readonly accel: AccelConfig;
+  readonly boot: BootConfig;
+  /** Devices beside the board's own, in command line order. */
+  readonly devices: readonly DeviceConfig[];
+  readonly drives: readonly DriveConfig[];
+  readonly chardevs: readonly ChardevConfig[];
+  /** Chardev ids of the board's serial ports, in order; the virt board has one. */
+  readonly serials: readonly string[];
+  readonly rtc: { readonly base: "utc" | "localtime" | number };
+  readonly name?: string;
+  readonly uuid?: string;
+  /** Do not start the vCPUs (`-S`). */
+  readonly startStopped: boolean;
+  /** What a guest's reset request does. */
+  readonly onReboot: "reset" | "shutdown";
+  /** What a guest's poweroff does: "pause" is `-no-shutdown`. */
+  readonly onShutdown: "poweroff" | "pause";
+};
+
+export type SmpConfig = {
+  readonly cpus: number;
+  readonly sockets: number;
+  readonly cores: number;
+  readonly threads: number;
+};
+
+/** `features` maps an extension's lower-case name ("zba", "sstc", "c") to on or off; absent ones have the model's value. */
+export type CpuConfig = { readonly model: string; readonly features: Readonly<Record<string, boolean>> };
+
+export type AccelConfig = { readonly kind: "wasm" | "interp" | "lockstep" };
+
+export type BootConfig = {
+  /** "default", "none" or a file name. */
+  readonly bios: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly dtb?: string;
+  /** Write the device tree blob here and exit (`-M dumpdtb=`). */
+  readonly dumpdtb?: string;
+};
+
+/** A `-device`: driver name, id and the properties as given. */
+export type DeviceConfig = {
+  readonly driver: string;
+  readonly id?: string;
+  readonly properties: Readonly<Record<string, string | number | boolean>>;
+};
+
+/** A block backend; `interface` "pflash" goes to the board's flash `index`, "none" is used by a device's `drive=`. */
+export type DriveConfig = {
+  readonly id: string;
+  readonly interface: "none" | "pflash" | "virtio";
+  readonly index?: number;
+  readonly file: string;
+  readonly format: "raw";
+  readonly readOnly: boolean;
+  readonly discard: boolean;
+  /** `cache=unsafe` or `cache.no-flush=on`: flushes do nothing. */
+  readonly noFlush: boolean;
+};
+
+export type ChardevConfig =
+  | { readonly kind: "stdio"; readonly id: string; readonly signal: boolean; readonly mux: boolean }
+  | { readonly kind: "null"; readonly id: string }
+  | { readonly kind: "pty"; readonly id: string }
+  | { readonly kind: "file"; readonly id: string; readonly path: string; readonly append: boolean; readonly input?: string }
+  | { readonly kind: "unix"; readonly id: string; readonly path: string; readonly server: boolean; readonly wait: boolean; readonly reconnectSeconds: number }
+  | { readonly kind: "tcp"; readonly id: string; readonly host: string; readonly port: number; readonly server: boolean; readonly wait: boolean; readonly reconnectSeconds: number };
