@@ -120,8 +120,10 @@ export function u8Array(length: number, since = 0): Field<Uint8Array> {
     1,
     since,
     (m, o) => new Uint8Array(m, o, length),
-    (out, x) => out.u8(x),
-    (r) => r.u8(),
+    (out, live, i) => out.u8(live[i] ?? 0),
+    (from, live, i) => {
+      live[i] = from.u8();
+    },
   );
 }
 export function u32Array(length: number, since = 0): Field<Uint32Array> {
@@ -130,8 +132,10 @@ export function u32Array(length: number, since = 0): Field<Uint32Array> {
     4,
     since,
     (m, o) => new Uint32Array(m, o, length),
-    (out, x) => out.u32(x),
-    (r) => r.u32(),
+    (out, live, i) => out.u32(live[i] ?? 0),
+    (from, live, i) => {
+      live[i] = from.u32();
+    },
   );
 }
 export function u64Array(length: number, since = 0): Field<BigUint64Array> {
@@ -140,20 +144,20 @@ export function u64Array(length: number, since = 0): Field<BigUint64Array> {
     8,
     since,
     (m, o) => new BigUint64Array(m, o, length),
-    (out, x) => out.u64(x),
-    (r) => r.u64(),
+    (out, live, i) => out.u64(live[i] ?? 0n),
+    (from, live, i) => {
+      live[i] = from.u64();
+    },
   );
 }
 
-type LiveArray<E> = { readonly length: number; [index: number]: E };
-
-function arrayField<E extends number | bigint, A extends LiveArray<E>>(
+function arrayField<A extends { set(source: A): void }>(
   length: number,
   elementBytes: number,
   since: number,
   make: (memory: ArrayBufferLike, offset: number) => A,
-  put: (out: ByteWriter, value: E) => void,
-  take: (from: ByteReader) => E,
+  put: (out: ByteWriter, live: A, i: number) => void,
+  take: (from: ByteReader, live: A, i: number) => void,
 ): Field<A> {
   return {
     sizeBytes: length * elementBytes,
@@ -163,15 +167,13 @@ function arrayField<E extends number | bigint, A extends LiveArray<E>>(
       const live = make(memory, offset);
       return {
         get: () => live,
-        set: (value) => {
-          for (let i = 0; i < length; i++) live[i] = value[i] as E;
-        },
+        set: (value) => live.set(value),
         reset: () => new Uint8Array(memory, offset, length * elementBytes).fill(0),
         save: (out) => {
-          for (let i = 0; i < length; i++) put(out, live[i] as E);
+          for (let i = 0; i < length; i++) put(out, live, i);
         },
         load: (from) => {
-          for (let i = 0; i < length; i++) live[i] = take(from);
+          for (let i = 0; i < length; i++) take(from, live, i);
         },
       };
     },

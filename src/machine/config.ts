@@ -10,6 +10,8 @@ export type MachineConfig = {
   readonly machineOptions: {
     /** Give the board the ACLINT devices (mswi, sswi, mtimer) instead of the CLINT's layout. */
     readonly aclint: boolean;
+    /** `-global virtio-mmio.force-legacy=`: virtio 0.9's register layout (true) or version 1's (false). */
+    readonly virtioForceLegacy?: boolean;
   };
   readonly cpu: CpuConfig;
   readonly smp: SmpConfig;
@@ -22,7 +24,10 @@ export type MachineConfig = {
   readonly chardevs: readonly ChardevConfig[];
   /** Chardev ids of the board's serial ports, in order; the virt board has one. */
   readonly serials: readonly string[];
-  readonly rtc: { readonly base: "utc" | "localtime" | number };
+  /** `base` as a number is in seconds since 1970-01-01 UTC. With `clock` "vm" time stands still while the machine does. */
+  readonly rtc: { readonly base: "utc" | "localtime" | number; readonly clock?: "host" | "rt" | "vm" };
+  /** `-object`s that devices refer to, in command line order. */
+  readonly objects?: readonly ObjectConfig[];
   readonly name?: string;
   readonly uuid?: string;
   /** Do not start the vCPUs (`-S`). */
@@ -56,7 +61,14 @@ export type BootConfig = {
   readonly dumpdtb?: string;
 };
 
-/** A `-device`: driver name, id and the properties as given. */
+/** An `-object`: type name, id and the properties as given. */
+export type ObjectConfig = {
+  readonly type: string;
+  readonly id: string;
+  readonly properties: Readonly<Record<string, string | number | boolean>>;
+};
+
+/** A `-device`: driver name, id and the properties as given, `bus` among them. */
 export type DeviceConfig = {
   readonly driver: string;
   readonly id?: string;
@@ -80,6 +92,27 @@ export type ChardevConfig =
   | { readonly kind: "stdio"; readonly id: string; readonly signal: boolean; readonly mux: boolean }
   | { readonly kind: "null"; readonly id: string }
   | { readonly kind: "pty"; readonly id: string }
-  | { readonly kind: "file"; readonly id: string; readonly path: string; readonly append: boolean; readonly input?: string }
-  | { readonly kind: "unix"; readonly id: string; readonly path: string; readonly server: boolean; readonly wait: boolean; readonly reconnectSeconds: number }
-  | { readonly kind: "tcp"; readonly id: string; readonly host: string; readonly port: number; readonly server: boolean; readonly wait: boolean; readonly reconnectSeconds: number };
+  | {
+      readonly kind: "file";
+      readonly id: string;
+      readonly path: string;
+      readonly append: boolean;
+      readonly input?: string;
+    }
+  | {
+      readonly kind: "unix";
+      readonly id: string;
+      readonly path: string;
+      readonly server: boolean;
+      readonly wait: boolean;
+      readonly reconnectSeconds: number;
+    }
+  | {
+      readonly kind: "tcp";
+      readonly id: string;
+      readonly host: string;
+      readonly port: number;
+      readonly server: boolean;
+      readonly wait: boolean;
+      readonly reconnectSeconds: number;
+    };

@@ -1,0 +1,115 @@
+/**
+ * What the options have said so far. Rows of the option table fill it in command line order; `command-line.ts` then
+ * checks what refers to what and makes the configuration.
+ */
+
+import type { ChardevConfig, ObjectConfig } from "#machine/config.ts";
+import type { BlockNode } from "./blockdev-option.ts";
+import type { Pair, Structured, ValueMap } from "./key-values.ts";
+import type { Located, OptionUse } from "./option-error.ts";
+
+/** What the program around the parser knows. */
+export type Known = { readonly version: string; readonly traceEvents: readonly string[] };
+
+/** Text to print instead of running, as `-help` asks for. It ends with a line end. */
+export type Print = { readonly text: string; readonly exitCode: 0 | 1 };
+
+/** `-global driver.property=value`. */
+export type GlobalProperty = { readonly driver: string; readonly property: string; readonly value: string };
+
+/** A serial port's backend: its chardev's id, or that the port has none. */
+export type SerialRequest = { readonly chardev: string | undefined; readonly isReference: boolean };
+
+export type Draft = {
+  readonly known: Known;
+  print: Print | undefined;
+  /** Lines for standard error that do not stop the start. */
+  readonly warnings: string[];
+
+  readonly machine: Located<ValueMap>[];
+  readonly smp: Located<ValueMap>[];
+  readonly memory: Located<readonly Pair[]>[];
+  readonly accels: Located<readonly Pair[]>[];
+  cpu: Located<string> | undefined;
+  readonly devices: Located<Structured>[];
+  readonly objects: Located<ObjectConfig>[];
+  readonly globals: Located<GlobalProperty>[];
+  readonly drives: Located<readonly Pair[]>[];
+  readonly blockNodes: BlockNode[];
+  readonly chardevs: Located<ChardevConfig>[];
+  readonly serials: Located<SerialRequest>[];
+  readonly monitorChardevs: Located<{ readonly chardev: string; readonly mode: "readline" | "control" }>[];
+
+  bios: string | undefined;
+  kernel: string | undefined;
+  initrd: string | undefined;
+  append: string | undefined;
+  dtb: string | undefined;
+
+  name: string | undefined;
+  processName: string | undefined;
+  uuid: string | undefined;
+  rtcBase: "utc" | "localtime" | number;
+  rtcClock: "host" | "rt" | "vm" | undefined;
+  startStopped: boolean;
+  onReboot: "reset" | "shutdown";
+  onShutdown: "poweroff" | "pause";
+
+  noDefaults: boolean;
+  nographic: OptionUse | undefined;
+  display: "default" | "none";
+  hasMonitorOption: boolean;
+  pidfile: string | undefined;
+  daemonize: boolean;
+  readonly logItems: string[];
+  logFile: string | undefined;
+  readonly trace: string[];
+  readonly dataDirectories: string[];
+  messageTimestamps: boolean;
+};
+
+/** An empty command line: QEMU's defaults. */
+export function newDraft(known: Known): Draft {
+  return {
+    known,
+    print: undefined,
+    warnings: [],
+    machine: [],
+    smp: [],
+    memory: [],
+    accels: [],
+    cpu: undefined,
+    devices: [],
+    objects: [],
+    globals: [],
+    drives: [],
+    blockNodes: [],
+    chardevs: [],
+    serials: [],
+    monitorChardevs: [],
+    bios: undefined,
+    kernel: undefined,
+    initrd: undefined,
+    append: undefined,
+    dtb: undefined,
+    name: undefined,
+    processName: undefined,
+    uuid: undefined,
+    rtcBase: "utc",
+    rtcClock: undefined,
+    startStopped: false,
+    onReboot: "reset",
+    onShutdown: "poweroff",
+    noDefaults: false,
+    nographic: undefined,
+    display: "default",
+    hasMonitorOption: false,
+    pidfile: undefined,
+    daemonize: false,
+    logItems: [],
+    logFile: undefined,
+    trace: [],
+    dataDirectories: [],
+    messageTimestamps: false,
+  };
+}

@@ -1,0 +1,222 @@
+/**
+ * `-drive` and its short forms (`-hda`, `-pflash`, a bare file name): a disk, and where it is plugged in.
+ */
+
+import type { DriveConfig } from "#machine/config.ts";
+import { requireDriver } from "./blockdev-option.ts";
+import type { Draft } from "./draft.ts";
+import type { Pair } from "./key-values.ts";
+import { OptionError, within } from "./option-error.ts";
+import { checkProperty, parseInteger, type PropertyType, requireBool, requireIdentifier } from "./properties.ts";
+
+const INTERFACES = ["none", "virtio", "pflash"] as const;
+type Interface = (typeof INTERFACES)[number];
+
+/** Interfaces of QEMU that this board has no place for. */
+const OTHER_INTERFACES = ["ide", "scsi", "floppy", "mtd", "sd", "xen"];
+
+/** What QEMU's `cache=` words mean; only "unsafe" changes what happens here: flushes do nothing. */
+const CACHE_MODES = ["none", "off", "directsync", "writeback", "unsafe", "writethrough"];
+
+/** Checked and without effect. */
+const ACCEPTED: ReadonlyMap<string, PropertyType> = new Map<string, PropertyType>([
+  ["aio", ["threads", "native", "io_uring"]],
+  ["auto-read-only", "bool"],
+  ["cache.direct", "bool"],
+  ["cache.writeback", "bool"],
+  ["detect-zeroes", ["off", "on", "unmap"]],
+  ["file.aio", ["threads", "native", "io_uring"]],
+  ["file.locking", "on-off-auto"],
+  ["force-share", "bool"],
+  ["rerror", ["report", "ignore", "enospc", "stop", "auto"]],
+  ["werror", ["report", "ignore", "enospc", "stop", "auto"]],
+]);
+
+/** QEMU has them; here they would be silently wrong. */
+const ABSENT = /^(?:copy-on-read|throttling\..*|bps.*|iops.*|stats-.*|encrypt.*|backing.*|offset|size|node-name)$/;
+
+/** All `-drive`s with ids and places. Throws `OptionError`. */
+export function resolveDrives(draft: Draft): DriveConfig[] {
+  const drives: DriveConfig[] = [];
+  const taken = new Set<string>();
+  for (const { use, value } of draft.drives) {
+    drives.push(within(use, () => readDrive(value, taken, drives)));
+  }
+  return drives;
+}
+
+function readDrive(pairs: readonly Pair[], taken: Set<string>, earlier: readonly DriveConfig[]): DriveConfig {
+  const options = new DriveOptions(pairs);
+  const kind = options.interface();
+  const index = takeIndex(kind, options, taken);
+  const id = options.id ?? `${kind}${index}`;
+  if (earlier.some((drive) => drive.id === id)) throw new OptionError("duplicate", `Duplicate ID '${id}' for drive`);
+  const drive: DriveConfig = {
+    id,
+    interface: kind,
+    file: options.requireFile(),
+    format: "raw",
+    readOnly: options.readOnly,
+    discard: options.discard,
+    noFlush: options.noFlush,
+  };
+  return kind === "none" ? drive : { ...drive, index };
+}
+
+/** The unit of the drive: the given one, or the first free one of its interface. */
+function takeIndex(kind: Interface, options: DriveOptions, taken: Set<string>): number {
+  let index = options.index;
+  if (index !== undefined && taken.has(`${kind}${index}`)) {
+    throw new OptionError("duplicate", `drive with bus=0, unit=${index} (index=${index}) exists`);
+  }
+  if (index === undefined) for (index = 0; taken.has(`${kind}${index}`); ) index++;
+  if (kind === "pflash" && index > 1) {
+    throw new OptionError("bad-value", `machine type does not support if=pflash,bus=0,unit=${index}`);
+  }
+  taken.add(`${kind}${index}`);
+  return index;
+}
+
+class DriveOptions {
+  id: string | undefined;
+  index: number | undefined;
+  readOnly = false;
+  discard = false;
+  noFlush = false;
+  #file: string | undefined;
+  #interface = "virtio";
+  #isCdrom = false;
+  #hasIndex = false;
+  #hasUnit = false;
+
+  constructor(pairs: readonly Pair[]) {
+    for (const { key, value } of pairs) this.#take(key, value);
+    if (this.#hasIndex && this.#hasUnit) throw new OptionError("conflict", "index cannot be used with bus and unit");
+    if (this.#isCdrom) this.readOnly = true;
+  }
+
+  interface(): Interface {
+    const kind = INTERFACES.find((name) => name === this.#interface);
+    if (kind) return kind;
+    if (OTHER_INTERFACES.includes(this.#interface)) {
+      throw new OptionError(
+        "bad-value",
+        `machine type does not support if=${this.#interface},bus=0,unit=${this.index ?? 0}; use if=virtio or if=none`,
+      );
+    }
+    throw new OptionError("unknown-name", `unsupported bus type '${this.#interface}'`);
+  }
+
+  requireFile(): string {
+    if (this.#file === undefined || this.#file === "") {
+      throw new OptionError("missing-parameter", "Must specify a file: file=FILE");
+    }
+    return localFile(this.#file);
+  }
+
+  #take(key: string, value: string): void {
+    switch (key) {
+      case "file":
+      case "file.filename":
+        this.#file = value;
+        return;
+      case "if":
+        this.#interface = value;
+        return;
+      case "id":
+        this.id = requireIdentifier(value);
+        return;
+      case "format":
+      case "driver":
+        requireFormat(value);
+        return;
+      case "file.driver":
+        if (requireDriver(value) === "file") return;
+        throw new OptionError("not-available", `Parameter 'file.driver' does not accept '${value}' here`);
+      case "readonly":
+      case "read-only":
+        this.readOnly = requireBool("read-only", value);
+        return;
+      case "index":
+        this.#hasIndex = true;
+        this.index = requireNumber(key, value);
+        return;
+      case "unit":
+        this.#hasUnit = true;
+        this.index = requireNumber(key, value);
+        return;
+      case "bus":
+        this.#hasUnit = true;
+        if (requireNumber(key, value) !== 0) throw new OptionError("bad-value", "Parameter 'bus' expects 0");
+        return;
+      case "cache":
+        if (!CACHE_MODES.includes(value)) throw new OptionError("bad-value", "invalid cache option");
+        this.noFlush = value === "unsafe";
+        return;
+      case "cache.no-flush":
+        this.noFlush = requireBool(key, value);
+        return;
+      case "discard":
+        this.discard = requireDiscard(value);
+        return;
+      case "media":
+        if (value !== "disk" && value !== "cdrom") throw new OptionError("bad-value", `'${value}' invalid media`);
+        this.#isCdrom = value === "cdrom";
+        return;
+      case "snapshot":
+        if (requireBool(key, value)) notAvailable("snapshot=on");
+        return;
+      default:
+        this.#takeOther(key, value);
+    }
+  }
+
+  #takeOther(key: string, value: string): void {
+    const type = ACCEPTED.get(key);
+    if (type !== undefined) checkProperty({ name: key, type, help: "" }, value, false);
+    else if (ABSENT.test(key)) notAvailable(key);
+    else throw new OptionError("unknown-name", `Block format 'raw' does not support the option '${key}'`);
+  }
+}
+
+function requireFormat(format: string): void {
+  if (format === "raw" || format === "file") return;
+  try {
+    requireDriver(format);
+  } catch (error) {
+    if (error instanceof OptionError && error.code === "not-available") {
+      throw new OptionError("not-available", `format '${format}' is not available in this version; only raw is`);
+    }
+    throw new OptionError("unknown-name", `Unknown driver '${format}'`);
+  }
+}
+
+function requireDiscard(value: string): boolean {
+  if (value === "unmap" || value === "on") return true;
+  if (value === "ignore" || value === "off") return false;
+  throw new OptionError("bad-value", "Invalid discard option");
+}
+
+function requireNumber(key: string, text: string): number {
+  const number = parseInteger(text);
+  if (number === undefined || number < 0n || number > 65535n) {
+    throw new OptionError("bad-value", `Parameter '${key}' expects a number`);
+  }
+  return Number(number);
+}
+
+/** A file name without the `file:` that QEMU allows; names of other protocols are refused. */
+function localFile(name: string): string {
+  // A name has a protocol when a colon comes before the first slash.
+  const protocol = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(name)?.[1];
+  if (protocol === undefined) return name;
+  if (protocol === "file") return name.slice("file:".length);
+  throw new OptionError(
+    "unknown-name",
+    `Unknown protocol '${protocol}'; a file name with a colon is written ./${name}`,
+  );
+}
+
+function notAvailable(what: string): never {
+  throw new OptionError("not-available", `'${what}' is not available in this version`);
+}

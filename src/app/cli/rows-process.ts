@@ -1,0 +1,138 @@
+/**
+ * Rows of the option table: the process, its logs, and what tools pass without meaning this program.
+ */
+
+import { readFlat } from "./boot-option.ts";
+import { logHelp, readLogItems } from "./log-option.ts";
+import { OptionError } from "./option-error.ts";
+import type { OptionRow } from "./option-row.ts";
+import { splitPairs } from "./key-values.ts";
+import { refuseMonitor } from "./rows-char.ts";
+
+const SANDBOX_CHOICES = ["allow", "deny", "children"] as const;
+const INCOMING = /^(?:defer$|(?:tcp|unix|fd|exec|rdma|file):)/;
+
+export const PROCESS_ROWS: readonly OptionRow[] = [
+  {
+    names: ["pidfile"],
+    argument: "FILE",
+    help: ["write the process id there"],
+    apply: (draft, text) => {
+      draft.pidfile = text;
+    },
+  },
+  {
+    names: ["daemonize"],
+    help: ["go to the background when everything listens"],
+    apply: (draft) => {
+      draft.daemonize = true;
+    },
+  },
+  {
+    names: ["no-user-config"],
+    help: ["accepted; there are no configuration files"],
+    apply: () => {},
+  },
+  {
+    names: ["msg"],
+    argument: "timestamp=on|off[,guest-name=on|off]",
+    help: ["put the time in front of messages"],
+    apply: (draft, text) => {
+      const options = readFlat(text, undefined, { timestamp: "bool", "guest-name": "bool" });
+      if (options.has("timestamp")) draft.messageTimestamps = options.get("timestamp") === true;
+    },
+  },
+  {
+    names: ["overcommit"],
+    argument: "[mem-lock=on|off][,cpu-pm=on|off]",
+    help: ["accepted; memory is never locked"],
+    apply: (_draft, text) => {
+      readFlat(text, undefined, { "mem-lock": "bool", "cpu-pm": "bool" });
+    },
+  },
+  {
+    names: ["sandbox"],
+    argument: "on|off[,...]",
+    help: ["accepted; there is no sandbox beside the runtime's own"],
+    apply: (draft, text) => {
+      const options = readFlat(text, "enable", {
+        enable: "bool",
+        obsolete: SANDBOX_CHOICES,
+        elevateprivileges: SANDBOX_CHOICES,
+        spawn: SANDBOX_CHOICES,
+        resourcecontrol: SANDBOX_CHOICES,
+      });
+      if (options.get("enable") === true)
+        draft.warnings.push("-sandbox on has no effect: there is no system call filter");
+    },
+  },
+];
+
+export const DEBUG_ROWS: readonly OptionRow[] = [
+  {
+    names: ["d"],
+    argument: "ITEM[,...]",
+    help: ["what to log ('-d help' lists items)"],
+    apply: (draft, text) => {
+      if (text === "help" || text === "?") {
+        // QEMU exits with 1 here.
+        draft.print = { text: logHelp(), exitCode: 1 };
+        return;
+      }
+      const { items, trace } = readLogItems(text);
+      if (trace.includes("help")) draft.print = { text: traceHelp(draft.known.traceEvents), exitCode: 0 };
+      for (const item of items) if (!draft.logItems.includes(item)) draft.logItems.push(item);
+      draft.trace.push(...trace);
+    },
+  },
+  {
+    names: ["D"],
+    argument: "FILE",
+    help: ["write the log there instead of standard error"],
+    apply: (draft, text) => {
+      draft.logFile = text;
+    },
+  },
+  {
+    names: ["trace"],
+    argument: "[enable=]PATTERN",
+    help: ["enable trace events; * matches anything, - in front switches off", "'-trace help' lists them"],
+    apply: (draft, text) => {
+      for (const { key, value } of splitPairs(text, "enable")) {
+        if (value === "help" || value === "?") draft.print = { text: traceHelp(draft.known.traceEvents), exitCode: 0 };
+        else if (key === "enable") draft.trace.push(value);
+        else if (key === "file") draft.logFile = value;
+        else if (key === "events") throw new OptionError("not-available", "'events=' is not available in this version");
+        else throw new OptionError("unknown-name", `Invalid parameter '${key}'`);
+      }
+    },
+  },
+  {
+    names: ["gdb"],
+    argument: "none",
+    help: ["wait for gdb; only none in this version"],
+    apply: (_draft, text) => refuseMonitor(text, "the gdb server"),
+  },
+  {
+    names: ["qmp", "qmp-pretty"],
+    argument: "none",
+    help: ["a machine protocol monitor; only none in this version"],
+    apply: (draft, text) => {
+      draft.hasMonitorOption = true;
+      refuseMonitor(text, "the machine protocol (QMP)");
+    },
+  },
+  {
+    names: ["incoming"],
+    argument: "URI",
+    help: ["wait for a migration; not in this version"],
+    apply: (_draft, text) => {
+      if (!INCOMING.test(text)) throw new OptionError("unknown-name", `unknown migration protocol: ${text}`);
+      throw new OptionError("not-available", "migration is not available in this version");
+    },
+  },
+];
+
+function traceHelp(events: readonly string[]): string {
+  return events.map((name) => `${name}\n`).join("");
+}

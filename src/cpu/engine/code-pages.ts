@@ -1,0 +1,173 @@
+/**
+ * Code pages: the predecoded image of guest pages, one pool a vCPU.
+ *
+ * A page is looked at again whenever it enters the fetch TLB: if its bytes are not those that were decoded, it is
+ * decoded anew. So self-modifying code is right after fence.i, sfence.vma or a change of address space, with no cost
+ * to stores (`docs/decisions/`).
+ *
+ * Thread: the vCPU's own.
+ */
+import { CROSSING_RECORD, HANDLER, type HandlerTable, Variant } from "#cpu/engine/interpreter.ts";
+import type { Decoded, Isa } from "#cpu/isa/isa.ts";
+import { CODE_PAGE, type MemoryLayout, PAGE_BYTES, Record, RECORD_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import type { FieldName } from "#cpu/ir/ir.ts";
+
+/** A block is decoded this far at most before it is run. */
+const MAX_BLOCK = 256;
+const PAGE_END_RECORDS = [2048, CROSSING_RECORD + 2];
+
+export class CodePages {
+  readonly #isa: Isa;
+  readonly #handlers: HandlerTable;
+  readonly #bytes: Uint8Array;
+  readonly #halves: Uint16Array;
+  readonly #words: Int32Array;
+  readonly #first: number;
+  readonly #codeIndex: number;
+  readonly #ramStart: number;
+  readonly #pageCount: number;
+  /** Next page of the pool to hand out; it is taken from whoever has it. */
+  #nextPage = 0;
+  /** Called before a page's code is dropped. */
+  onDrop: (page: number) => void = () => {};
+
+  constructor(isa: Isa, handlers: HandlerTable, memory: ArrayBufferLike, layout: MemoryLayout, cpu: number) {
+    this.#isa = isa;
+    this.#handlers = handlers;
+    this.#bytes = new Uint8Array(memory);
+    this.#halves = new Uint16Array(memory);
+    this.#words = new Int32Array(memory);
+    this.#first = cpu + layout.codePages;
+    this.#codeIndex = cpu + layout.codeIndex;
+    this.#ramStart = layout.ramStart;
+    this.#pageCount = layout.codePageCount;
+  }
+
+  /** Makes a code page for the guest page at `host`. */
+  create(host: number): number {
+    const page = this.#first + this.#nextPage * CODE_PAGE.bytes;
+    this.#nextPage = (this.#nextPage + 1) % this.#pageCount;
+    const previous = this.#hostOf(page);
+    if (previous !== 0) {
+      this.onDrop(page);
+      this.#setIndex(previous, 0);
+    }
+    this.#setIndex(host, page);
+    this.#words[(page + CODE_PAGE.host) >>> 2] = host | 0;
+    this.#clear(page, host);
+    return page;
+  }
+
+  /** The guest page's bytes are not those that were decoded: start over. */
+  changed(page: number): void {
+    this.onDrop(page);
+    this.#clear(page, this.#hostOf(page));
+  }
+
+  /** Host address of the guest page, 0 for a free code page. */
+  #hostOf(page: number): number {
+    return (this.#words[(page + CODE_PAGE.host) >>> 2] as number) >>> 0;
+  }
+  #setIndex(host: number, page: number): void {
+    const hostPage = (host - this.#ramStart) / PAGE_BYTES;
+    this.#words[(this.#codeIndex >>> 2) + hostPage] = page | 0;
+  }
+
+  #clear(page: number, host: number): void {
+    this.#bytes.fill(0, page, page + CODE_PAGE.copy);
+    this.#bytes.copyWithin(page + CODE_PAGE.copy, host, host + PAGE_BYTES);
+    for (const record of PAGE_END_RECORDS) this.#halves[(page + record * RECORD_BYTES) >>> 1] = HANDLER.PageEnd;
+    const version = (page + CODE_PAGE.host + 4) >>> 1;
+    this.#halves[version] = (this.#halves[version] as number) + 1;
+  }
+
+  /** Version of the decoded image, as crossing records remember it. */
+  version(page: number): number {
+    return this.#halves[(page + CODE_PAGE.host + 4) >>> 1] as number;
+  }
+
+  /** The decoded instruction at a byte offset of the page, whole in the page. */
+  instructionAt(page: number, offset: number): Decoded {
+    const at = page + CODE_PAGE.copy + offset;
+    const low = this.#halves[at >>> 1] as number;
+    const word = this.#isa.lengthOf(low) === 2 ? low : low | ((this.#halves[(at >>> 1) + 1] as number) << 16);
+    return this.#isa.decode(word);
+  }
+
+  /** True when the record at a byte offset has been decoded, which means that it ran. */
+  isDecoded(page: number, offset: number): boolean {
+    return this.#halves[(page + offset * 8) >>> 1] !== HANDLER.Undecoded;
+  }
+
+  /**
+   * Decodes from `offset` to the end of the basic block. Returns false when the instruction there crosses into the
+   * next page: then `crossing` must be given that page.
+   */
+  decodeBlock(page: number, offset: number): boolean {
+    for (let at = offset, n = 0; at < PAGE_BYTES && n < MAX_BLOCK; n++) {
+      if (this.isDecoded(page, at)) return true;
+      const low = this.#halves[(page + CODE_PAGE.copy + at) >>> 1] as number;
+      if (at === PAGE_BYTES - 2 && this.#isa.lengthOf(low) === 4) return at !== offset;
+      const decoded = this.instructionAt(page, at);
+      this.#write(page + at * 8, decoded, at);
+      if (this.#endsBlock(decoded)) return true;
+      at += decoded.lengthBytes;
+    }
+    return true;
+  }
+
+  /** Decodes the instruction that starts in the last halfword of `page` and ends in `next`. */
+  crossing(page: number, next: number): void {
+    const low = this.#halves[(page + CODE_PAGE.copy + PAGE_BYTES - 2) >>> 1] as number;
+    const high = this.#halves[(next + CODE_PAGE.copy) >>> 1] as number;
+    const decoded = this.#isa.decode(low | (high << 16));
+    // Far variants only: the record is not where its instruction is.
+    this.#write(page + CROSSING_RECORD * RECORD_BYTES, decoded, -1);
+    const record = page + 2047 * RECORD_BYTES;
+    this.#words[(record + Record.imm) >>> 2] = next | 0;
+    this.#halves[(record + Record.rd) >>> 1] = this.version(next);
+    this.#halves[(record + Record.handler) >>> 1] = HANDLER.Crossing;
+  }
+
+  #endsBlock(decoded: Decoded): boolean {
+    return this.#handlers.variants[decoded.row] === 3 || this.#handlers.ends[decoded.row] === true;
+  }
+
+  /** Writes the record at address `record`; `offset` is its instruction's offset in the page, -1 for none. */
+  #write(record: number, decoded: Decoded, offset: number): void {
+    const row = this.#isa.rows[decoded.row];
+    const halves = this.#halves;
+    const at = record >>> 1;
+    const register = (name: FieldName): number => {
+      const number = decoded[name];
+      if (row?.floatOperands.has(name)) return VCPU.f + 8 * number;
+      return name === "rd" && number === 0 ? VCPU.xSink : VCPU.x + 8 * number;
+    };
+    let handler = this.#handlers.base[decoded.row] as number;
+    let imm = decoded.imm;
+    if (this.#handlers.variants[decoded.row] === 3) {
+      const target = offset + imm;
+      if (offset < 0 || target < 0 || target >= PAGE_BYTES) handler += Variant.Far;
+      else {
+        const isCall = decoded.rd !== 0;
+        handler += imm <= 0 || isCall ? Variant.Counted : Variant.Forward;
+        imm *= 8;
+      }
+    }
+    halves[at + (Record.rd >>> 1)] = register("rd");
+    halves[at + (Record.rs1 >>> 1)] = register("rs1");
+    halves[at + (Record.rs2 >>> 1)] = register("rs2");
+    this.#words[(record + Record.imm) >>> 2] = imm;
+    // rm, rs3, csr and uimm lie in imm, for instructions that have none.
+    if (row?.overlays.has("csr")) {
+      halves[at + (Record.csr >>> 1)] = decoded.csr;
+      halves[at + (Record.uimm >>> 1)] = decoded.uimm;
+    } else if (row?.overlays.has("rm")) {
+      halves[at + (Record.rm >>> 1)] = decoded.rm;
+      halves[at + (Record.rs3 >>> 1)] = register("rs3");
+    }
+    halves[at + (Record.length >>> 1)] = decoded.lengthBytes * 8;
+    halves[at + (Record.count >>> 1)] = 0;
+    halves[at] = handler;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * What the interpreter and the region translator share: guest memory accesses with the TLB check in line.
+ *
+ * Hit: `host = va + addend`. Miss, device, misaligned: a call to the slow path, marked unlikely, which also does the
+ * access; it may record a trap, and then the function is left.
+ */
+import { Emitter, loadOpcode, signedLoadOpcode, storeOpcode } from "#cpu/engine/emitter.ts";
+import { SIGNED_BIT } from "#cpu/engine/softmmu.ts";
+import { type Expr, F64, I32, I64, type Stmt } from "#cpu/ir/ir.ts";
+import { TLB, VCPU } from "#cpu/vcpu/layout.ts";
+
+const INDEX_SHIFT = 7;
+const INDEX_MASK = (TLB.entries - 1) * TLB.entryBytes;
+
+export abstract class GuestEmitter extends Emitter {
+  protected readonly trapPendingOffset = VCPU.trapPending;
+  /** Local that holds the host address of the data TLB in use. */
+  protected abstract readonly tlbLocal: number;
+
+  protected guestLoad(load: Expr): void {
+    const { code } = this;
+    const width = load.value as number;
+    const va = this.scratch(I64);
+    const entry = this.#lookUp(load.a as Expr, va, width, TLB.readTag);
+    this.openHintedIf(1, load.type);
+    this.#hostAddress(va, entry);
+    if (load.type === F64) code.memory(loadOpcode(F64, 8), 0, 0);
+    else code.memory(load.op ? signedLoadOpcode(width) : loadOpcode(I64, width), 0, 0);
+    code.else();
+    code.localGet(0);
+    code.localGet(va);
+    code.i32Const(width | (load.op ? SIGNED_BIT : 0));
+    code.call(this.functionIndex("loadSlow"));
+    if (load.type === F64) code.op(0xbf);
+    this.checkTrap();
+    this.close();
+  }
+
+  protected guestStore(store: Stmt): void {
+    const { code } = this;
+    const width = store.op;
+    const source = store.b as Expr;
+    const va = this.scratch(I64);
+    const value = this.scratch(source.type);
+    this.expr(source);
+    code.localSet(value);
+    const entry = this.#lookUp(store.a as Expr, va, width, TLB.writeTag);
+    this.openHintedIf(1);
+    this.#hostAddress(va, entry);
+    code.localGet(value);
+    code.memory(storeOpcode(source.type, width), 0, 0);
+    code.else();
+    code.localGet(0);
+    code.localGet(va);
+    code.i32Const(width);
+    code.localGet(value);
+    if (source.type === F64) code.op(0xbd);
+    code.call(this.functionIndex("storeSlow"));
+    this.checkTrap();
+    this.close();
+  }
+
+  /** Leaves an i32 on the stack, 1 on a hit; returns the local with the entry's address. */
+  #lookUp(address: Expr, va: number, width: number, tag: number): number {
+    const { code } = this;
+    const entry = this.scratch(I32);
+    this.expr(address);
+    code.localTee(va);
+    code.op(0xa7);
+    code.i32Const(INDEX_SHIFT);
+    code.op(0x76);
+    code.i32Const(INDEX_MASK);
+    code.op(0x71);
+    code.localGet(this.tlbLocal);
+    code.op(0x6a);
+    code.localTee(entry);
+    code.memory(0x29, 3, tag);
+    code.localGet(va);
+    // The low bits must be clear as well: a misaligned access takes the slow path.
+    code.i64Const(-4096 | (width - 1));
+    code.op(0x83);
+    code.op(0x51);
+    return entry;
+  }
+
+  #hostAddress(va: number, entry: number): void {
+    const { code } = this;
+    code.localGet(va);
+    code.op(0xa7);
+    code.localGet(entry);
+    code.memory(0x28, 2, TLB.addend);
+    code.op(0x6a);
+  }
+}

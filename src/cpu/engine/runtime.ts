@@ -1,0 +1,182 @@
+/**
+ * The runtime module: routines, interpreter and dispatcher of one guest architecture, for one machine layout.
+ *
+ *   run(cpu): loop { fetch TLB -> code page -> compiled region, or interpreter -> next pc }
+ *
+ * `run` returns an `ExitReason` whenever TypeScript is needed; everything else stays in WebAssembly.
+ */
+import { generateInterpreter, type HandlerTable } from "#cpu/engine/interpreter.ts";
+import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
+import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
+import type { Builder } from "#cpu/ir/builder.ts";
+import { F64, I32, I64 } from "#cpu/ir/ir.ts";
+import type { Isa } from "#cpu/isa/isa.ts";
+import { CODE_PAGE, ExitReason, FETCH_TLB, type MemoryLayout, PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import { encodeModule, type FunctionType, type ModuleImport } from "#cpu/wasm/module.ts";
+
+
+/** A compiled region: (cpu, virtual address of its page, call depth left) -> next pc, bit 0 as the interpreter's. */
+export const REGION_TYPE: FunctionType = { params: [I32, I64, I32], results: [I64] };
+/** Slots of the region table. */
+export const REGION_SLOTS = 65_536;
+/** How deep guest calls may nest as WebAssembly calls. */
+const MAX_DEPTH = 200;
+
+const type = (params: FunctionType["params"], results: FunctionType["results"] = []): FunctionType => ({
+  params,
+  results,
+});
+
+/** What TypeScript provides. */
+const HOST_FUNCTIONS = {
+  /** (cpu, width) -> 1 for a bus error; address in helperA, value in helperResult. */
+  mmioLoad: type([I32, I32], [I32]),
+  mmioStore: type([I32, I32], [I32]),
+  /** Machine time in ticks of the board's timer, and in nanoseconds. */
+  timeTicks: type([], [F64]),
+  machineNs: type([], [F64]),
+  stimecmpChanged: type([I32]),
+  /** (cpu, CSR number) */
+  csrHelperRead: type([I32, I32]),
+  csrHelperWrite: type([I32, I32]),
+  /** (cpu, operation, rounding mode) */
+  floatHelper: type([I32, I32, I32]),
+  /** (host address of the guest page) -> code page */
+  newCodePage: type([I32], [I32]),
+  codePageChanged: type([I32]),
+} as const satisfies Record<string, FunctionType>;
+export type HostFunctionName = keyof typeof HOST_FUNCTIONS;
+export type HostFunctions = { readonly [name in HostFunctionName]: (...args: number[]) => number | void };
+
+export type RuntimeModule = {
+  readonly bytes: Uint8Array;
+  readonly handlers: HandlerTable;
+  /** Names of the runtime's functions that regions import. */
+  readonly routines: readonly Routine[];
+};
+
+/** Generates the runtime module. */
+export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: number): RuntimeModule {
+  const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout)];
+  const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
+  const names = [...hostNames, ...routines.map((r) => r.name), "interpret", "run"];
+  const indices = new Map(names.map((name, index) => [name, index]));
+  const functionIndex = (name: string): number => {
+    const index = indices.get(name);
+    if (index === undefined) throw new Error(`no routine '${name}'`);
+    return index;
+  };
+  const interpreter = generateInterpreter(isa, functionIndex, hotThreshold);
+  const imports: ModuleImport[] = [
+    ...hostNames.map((name): ModuleImport => ({ kind: "function", name, type: HOST_FUNCTIONS[name] })),
+    { kind: "memory", name: "memory", maximumPages: layout.totalBytes / 65_536 },
+    { kind: "table", name: "regions", minimum: REGION_SLOTS },
+  ];
+  const bytes = encodeModule({
+    types: [REGION_TYPE],
+    imports,
+    functions: [
+      ...routines.map((r) => emitRoutine(r, functionIndex)),
+      interpreter.body,
+      emitRoutine(run(), functionIndex),
+    ],
+    exports: routines.map((r) => r.name).concat("run"),
+  });
+  return { bytes, handlers: interpreter.handlers, routines };
+}
+
+/**
+ * Code page of the guest page at `va`, entered in the fetch TLB; 0 with a trap recorded.
+ * A page whose bytes have changed since it was decoded is decoded anew.
+ */
+function fetchPage(layout: MemoryLayout): Routine {
+  return routine("fetchPage", [I64], I32, (b, va) => {
+    const mode = b.get(I32, VCPU.privilege);
+    const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Execute), mode]));
+    b.if(b.leU(host, b.i32(NO_HOST.device)), () => {
+      b.if(host, () => b.effect("accessFault", [b.cpu(), va, b.i32(Access.Execute)]));
+      b.return(b.i32(0));
+    });
+    const hostPage = b.let(b.and(host, b.i32(-PAGE_BYTES)));
+    const index = b.shl(b.shrU(b.sub(hostPage, b.i32(layout.ramStart)), b.i32(12)), b.i32(2));
+    const page = b.variable(b.load(I32, b.add(b.cpu(), index), layout.codeIndex));
+    b.if(
+      b.eqz(page),
+      () => b.assign(page, b.call("newCodePage", I32, [hostPage])),
+      () => {
+        const at = b.variable(b.i32(0));
+        b.loop((next) => {
+          const before = b.load(I64, b.add(page, at), CODE_PAGE.copy);
+          b.if(b.ne(before, b.load(I64, b.add(hostPage, at), 0)), () => {
+            b.effect("codePageChanged", [page]);
+            b.break(next);
+          });
+          b.assign(at, b.add(at, b.i32(8)));
+          b.if(b.ltU(at, b.i32(PAGE_BYTES)), () => b.continue(next));
+        });
+      },
+    );
+    const entry = b.let(fetchEntry(b, va));
+    b.store(entry, FETCH_TLB.tag, b.and(va, b.i64(-PAGE_BYTES)));
+    b.store(entry, FETCH_TLB.page, page);
+    b.return(page);
+  });
+}
+
+function fetchEntry(b: Builder, va: ReturnType<Builder["i64"]>): ReturnType<Builder["i64"]> {
+  const index = b.and(b.shrU(b.wrap(va), b.i32(8)), b.i32((FETCH_TLB.entries - 1) * FETCH_TLB.entryBytes));
+  return b.add(b.get(I32, VCPU.tlbFetch), index);
+}
+
+const run = (): Routine =>
+  routine("run", [], I32, (b) => {
+    const pc = b.variable(b.get(I64, VCPU.pc));
+    const page = b.variable(b.i32(0));
+    const next = b.variable(b.i64(0));
+    b.loop((again) => {
+      b.if(b.get(I32, VCPU.request), () => {
+        b.set(VCPU.pc, pc);
+        b.return(b.i32(ExitReason.Request));
+      });
+      const entry = b.let(fetchEntry(b, pc));
+      b.if(
+        b.eq(b.load(I64, entry, FETCH_TLB.tag), b.and(pc, b.i64(-PAGE_BYTES))),
+        () => b.assign(page, b.load(I32, entry, FETCH_TLB.page)),
+        () => {
+          b.assign(page, b.call("fetchPage", I32, [b.cpu(), pc]));
+          b.if(b.eqz(page), () => {
+            b.set(VCPU.pc, pc);
+            b.assign(pc, b.call("takeTrap", I64, [b.cpu()]));
+            b.continue(again);
+          });
+        },
+      );
+      const offset = b.let(b.and(b.wrap(pc), b.i32(0xffe)));
+      const slot = b.let(b.load(I32, b.add(page, offset), CODE_PAGE.slots, 2));
+      b.if(
+        slot,
+        () =>
+          b.assign(
+            next,
+            b.callIndirect(slot, I64, [b.cpu(), b.and(pc, b.i64(-PAGE_BYTES)), b.i32(MAX_DEPTH)]),
+          ),
+        () => {
+          const base = b.sub(b.and(pc, b.i64(-PAGE_BYTES)), b.extU(b.shrU(page, b.i32(3))));
+          const ip = b.add(page, b.shl(offset, b.i32(3)));
+          b.assign(next, b.call("interpret", I64, [b.cpu(), ip, page, base]));
+        },
+      );
+      b.assign(pc, b.and(next, b.i64(-2)));
+      b.if(b.eqz(b.and(b.wrap(next), b.i32(1))), () => b.continue(again));
+      b.if(b.get(I32, VCPU.trapPending), () => {
+        b.assign(pc, b.call("takeTrap", I64, [b.cpu()]));
+        b.continue(again);
+      });
+      const reason = b.let(b.get(I32, VCPU.exitReason));
+      b.if(b.eqz(reason), () => b.continue(again));
+      b.set(VCPU.exitReason, b.i32(ExitReason.None));
+      b.set(VCPU.pc, pc);
+      b.return(reason);
+    });
+  });
+

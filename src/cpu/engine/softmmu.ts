@@ -1,0 +1,215 @@
+/**
+ * Slow paths of guest memory accesses: what an engine calls when its inline TLB check fails.
+ *
+ *   address -> translate (the ISA's page walk) -> RAM: fill the TLB and access; device: call out; else record a trap
+ *
+ * The ISA provides routine `translate(cpu, va, access, mode)` -> host address, or 0 with a trap recorded, or 1 for a
+ * device; it leaves the physical address in helperA and the page's permissions in helperB (see `PERMISSION`).
+ */
+import { type Routine, routine } from "#cpu/engine/routine.ts";
+import type { Builder } from "#cpu/ir/builder.ts";
+import { type Expr, I32, I64 } from "#cpu/ir/ir.ts";
+import {
+  FETCH_TLB,
+  FILL_LIST,
+  INVALID_TAG,
+  MMU_MODES,
+  TLB,
+  VCPU,
+  VCPU_FETCH_TLBS,
+  VCPU_FETCH_TLB_BYTES,
+  VCPU_FILL_LISTS,
+  VCPU_TLB_BYTES,
+  VCPU_TLBS,
+} from "#cpu/vcpu/layout.ts";
+
+/** Kinds of access. */
+export const Access = { Read: 0, Write: 1, Execute: 2 } as const;
+/** What `translate` leaves in helperB: which accesses may enter the TLB. */
+export const PERMISSION = { read: 1, write: 2 } as const;
+/** What `translate` returns when there is no host address. */
+export const NO_HOST = { trap: 0, device: 1 } as const;
+
+/** Kind argument of the slow load: width in bytes, and this bit for sign extension. */
+export const SIGNED_BIT = 16;
+
+const lastHost = (b: Builder, host: Expr): Expr => b.leU(host, b.i32(1));
+
+/** Address of the entry of `va` in the current data TLB. */
+function entryAddress(b: Builder, va: Expr): Expr {
+  const index = b.and(b.shrU(b.wrap(va), b.i32(7)), b.i32((TLB.entries - 1) * TLB.entryBytes));
+  return b.add(b.get(I32, VCPU.tlbData), index);
+}
+
+/** Enters the page of `va` at `host`, with the permissions in helperB. */
+const fillTlb = routine("fillTlb", [I64, I32], undefined, (b, va, host) => {
+  const permissions = b.let(b.wrap(b.get(I64, VCPU.helperB)));
+  const page = b.let(b.and(va, b.i64(-4096)));
+  const entry = b.let(entryAddress(b, va));
+  const invalid = b.i64(INVALID_TAG);
+  const tag = (bit: number): Expr => b.select(b.and(permissions, b.i32(bit)), page, invalid);
+  b.if(b.eqz(permissions), () => b.return());
+  b.store(entry, TLB.readTag, tag(PERMISSION.read));
+  b.store(entry, TLB.writeTag, tag(PERMISSION.write));
+  b.store(entry, TLB.addend, b.sub(b.and(host, b.i32(-4096)), b.wrap(page)));
+  const countAddress = b.let(b.add(b.cpu(), b.shl(b.get(I32, VCPU.mmuModeData), b.i32(2))));
+  const count = b.let(b.load(I32, countAddress, VCPU.fillCount));
+  b.if(b.ltU(count, b.i32(FILL_LIST)), () => {
+    const list = b.add(b.cpu(), b.mul(b.get(I32, VCPU.mmuModeData), b.i32(FILL_LIST * 2)));
+    const index = b.and(b.shrU(b.wrap(va), b.i32(12)), b.i32(TLB.entries - 1));
+    b.store(b.add(list, b.shl(count, b.i32(1))), VCPU_FILL_LISTS, index, 2);
+  });
+  b.store(countAddress, VCPU.fillCount, b.add(count, b.i32(1)));
+  b.set(VCPU.statTlbFills, b.add(b.get(I64, VCPU.statTlbFills), b.i64(1)));
+});
+
+/** Invalidates every entry that was filled since the last flush, in all data and fetch TLBs. */
+const flushTlbs = routine("flushTlbs", [], undefined, (b) => {
+  for (let mode = 0; mode < MMU_MODES; mode++) {
+    const table = VCPU_TLBS + mode * VCPU_TLB_BYTES;
+    const countAt = VCPU.fillCount + 4 * mode;
+    const count = b.let(b.get(I32, countAt));
+    const i = b.variable(b.i32(0));
+    const drop = (index: () => Expr): void => {
+      const entry = b.let(b.add(b.cpu(), b.shl(index(), b.i32(5))));
+      b.store(entry, table + TLB.readTag, b.i64(INVALID_TAG));
+      b.store(entry, table + TLB.writeTag, b.i64(INVALID_TAG));
+    };
+    const each = (limit: Expr, index: () => Expr): void =>
+      b.loop((label) => {
+        b.if(b.geU(i, limit), () => b.break(label));
+        drop(index);
+        b.assign(i, b.add(i, b.i32(1)));
+        b.continue(label);
+      });
+    b.if(
+      b.gtU(count, b.i32(FILL_LIST)),
+      () => each(b.i32(TLB.entries), () => i),
+      () =>
+        each(count, () =>
+          b.load(I32, b.add(b.cpu(), b.shl(i, b.i32(1))), VCPU_FILL_LISTS + mode * FILL_LIST * 2, 2),
+        ),
+    );
+    b.set(countAt, b.i32(0));
+  }
+  b.effect("flushFetchTlbs", [b.cpu()]);
+});
+
+/** Invalidates the fetch TLBs, so that every page is looked at again before its code is used. */
+const flushFetchTlbs = routine("flushFetchTlbs", [], undefined, (b) => {
+  const at = b.variable(b.add(b.cpu(), b.i32(VCPU_FETCH_TLBS)));
+  const end = b.let(b.add(b.cpu(), b.i32(VCPU_FETCH_TLBS + MMU_MODES * VCPU_FETCH_TLB_BYTES)));
+  b.loop((label) => {
+    b.store(at, FETCH_TLB.tag, b.i64(INVALID_TAG));
+    b.assign(at, b.add(at, b.i32(FETCH_TLB.entryBytes)));
+    b.if(b.ltU(at, end), () => b.continue(label));
+  });
+});
+
+function extended(b: Builder, value: Expr, kind: Expr): Expr {
+  const shift = b.let(b.extU(b.sub(b.i32(64), b.shl(b.and(kind, b.i32(15)), b.i32(3)))));
+  return b.select(b.and(kind, b.i32(SIGNED_BIT)), b.shrS(b.shl(value, shift), shift), value);
+}
+
+/** Loads `kind & 15` bytes from `va`; i64, extended as the kind says. May record a trap (and returns 0 then). */
+const loadSlow = routine("loadSlow", [I64, I32], I64, (b, va, kind) => {
+  const width = b.let(b.and(kind, b.i32(15)));
+  b.if(b.gtU(b.add(b.and(b.wrap(va), b.i32(4095)), width), b.i32(4096)), () => {
+    const value = b.variable(b.i64(0));
+    const i = b.variable(b.i32(0));
+    b.loop((label) => {
+      const byte = b.let(b.call("loadSlow", I64, [b.cpu(), b.add(va, b.extU(i)), b.i32(1)]));
+      b.if(b.get(I32, VCPU.trapPending), () => b.return(b.i64(0)));
+      b.assign(value, b.or(value, b.shl(byte, b.extU(b.shl(i, b.i32(3))))));
+      b.assign(i, b.add(i, b.i32(1)));
+      b.if(b.ltU(i, width), () => b.continue(label));
+    });
+    b.return(extended(b, value, kind));
+  });
+  const host = b.let(
+    b.call("translate", I32, [b.cpu(), va, b.i32(Access.Read), b.get(I32, VCPU.mmuModeData)]),
+  );
+  b.if(lastHost(b, host), () => {
+    b.if(b.eqz(host), () => b.return(b.i64(0)));
+    b.if(b.call("mmioLoad", I32, [b.cpu(), width]), () => {
+      b.effect("accessFault", [b.cpu(), va, b.i32(Access.Read)]);
+      b.return(b.i64(0));
+    });
+    b.return(extended(b, b.let(b.get(I64, VCPU.helperResult)), kind));
+  });
+  b.effect("fillTlb", [b.cpu(), va, host]);
+  const value = b.variable(b.i64(0));
+  for (const w of [1, 2, 4, 8] as const) {
+    b.if(b.eq(width, b.i32(w)), () => b.assign(value, b.load(I64, host, 0, w)));
+  }
+  b.return(extended(b, value, kind));
+});
+
+/** Stores the low `width` bytes of `value` at `va`. May record a trap. */
+const storeSlow = routine("storeSlow", [I64, I32, I64], undefined, (b, va, width, value) => {
+  b.if(b.gtU(b.add(b.and(b.wrap(va), b.i32(4095)), width), b.i32(4096)), () => {
+    // Both pages must be writable before the first byte goes out.
+    const lastByte = b.let(b.add(va, b.extU(b.sub(width, b.i32(1)))));
+    const mode = b.let(b.get(I32, VCPU.mmuModeData));
+    b.if(b.eqz(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Write), mode])), () => b.return());
+    const second = b.let(b.and(lastByte, b.i64(-4096)));
+    b.if(b.eqz(b.call("translate", I32, [b.cpu(), second, b.i32(Access.Write), mode])), () => b.return());
+    const i = b.variable(b.i32(0));
+    b.loop((label) => {
+      const byte = b.shrU(value, b.extU(b.shl(i, b.i32(3))));
+      b.effect("storeSlow", [b.cpu(), b.add(va, b.extU(i)), b.i32(1), byte]);
+      b.if(b.get(I32, VCPU.trapPending), () => b.return());
+      b.assign(i, b.add(i, b.i32(1)));
+      b.if(b.ltU(i, width), () => b.continue(label));
+    });
+    b.return();
+  });
+  const host = b.let(
+    b.call("translate", I32, [b.cpu(), va, b.i32(Access.Write), b.get(I32, VCPU.mmuModeData)]),
+  );
+  b.if(lastHost(b, host), () => {
+    b.if(b.eqz(host), () => b.return());
+    b.set(VCPU.helperResult, value);
+    b.if(b.call("mmioStore", I32, [b.cpu(), width]), () =>
+      b.effect("accessFault", [b.cpu(), va, b.i32(Access.Write)]),
+    );
+    b.return();
+  });
+  b.effect("fillTlb", [b.cpu(), va, host]);
+  for (const w of [1, 2, 4, 8] as const) {
+    b.if(b.eq(width, b.i32(w)), () => b.store(host, 0, value, w));
+  }
+});
+
+/**
+ * Host address for an atomic access of `width` bytes at `va`, or 0 with a trap recorded.
+ * Misaligned addresses and devices are refused, as the A extension allows.
+ */
+const probe = (name: string, access: number, tag: number): Routine =>
+  routine(name, [I64, I32], I32, (b, va, width) => {
+    b.if(b.and(b.wrap(va), b.sub(width, b.i32(1))), () => {
+      b.effect("misalignedFault", [b.cpu(), va, b.i32(access)]);
+      b.return(b.i32(0));
+    });
+    const entry = b.let(entryAddress(b, va));
+    b.if(b.eq(b.load(I64, entry, tag), b.and(va, b.i64(-4096))), () =>
+      b.return(b.add(b.load(I32, entry, TLB.addend), b.wrap(va))),
+    );
+    const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(access), b.get(I32, VCPU.mmuModeData)]));
+    b.if(lastHost(b, host), () => {
+      b.if(host, () => b.effect("accessFault", [b.cpu(), va, b.i32(access)]));
+      b.return(b.i32(0));
+    });
+    b.effect("fillTlb", [b.cpu(), va, host]);
+    b.return(host);
+  });
+
+export const SOFTMMU_ROUTINES: readonly Routine[] = [
+  fillTlb,
+  flushTlbs,
+  flushFetchTlbs,
+  loadSlow,
+  storeSlow,
+  probe("probeRead", Access.Read, TLB.readTag),
+  probe("probeWrite", Access.Write, TLB.writeTag),
+];

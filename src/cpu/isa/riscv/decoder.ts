@@ -1,0 +1,116 @@
+/**
+ * Decoder and disassembler, made from the rows.
+ * Spec: RISC-V Unprivileged 20240411, 2.2 and 2.3 (formats), chapter 37 (opcode maps).
+ */
+import type { FieldName } from "#cpu/ir/ir.ts";
+import type { Decoded } from "#cpu/isa/isa.ts";
+import { type CompressedRow, type Expansion, RV64C } from "#cpu/isa/riscv/compressed.ts";
+import type { Format, InstructionRow } from "#cpu/isa/riscv/row.ts";
+
+type Pattern = { readonly mask: number; readonly match: number };
+
+/** Fixed bits of a pattern string. */
+export function parsePattern(pattern: string): Pattern {
+  let mask = 0;
+  let match = 0;
+  for (const character of pattern) {
+    mask = (mask << 1) | (character === "." ? 0 : 1);
+    match = (match << 1) | (character === "1" ? 1 : 0);
+  }
+  return { mask, match };
+}
+
+type Fields = { -readonly [name in FieldName]: number };
+const NO_FIELDS: Fields = { rd: 0, rs1: 0, rs2: 0, rs3: 0, imm: 0, rm: 0, csr: 0, uimm: 0 };
+
+const rd = (w: number): number => (w >>> 7) & 31;
+const rs1 = (w: number): number => (w >>> 15) & 31;
+const rs2 = (w: number): number => (w >>> 20) & 31;
+const rm = (w: number): number => (w >>> 12) & 7;
+const immB = (w: number): number =>
+  ((w >> 31) << 12) | ((w << 4) & 0x800) | ((w >>> 20) & 0x7e0) | ((w >>> 7) & 0x1e);
+const immJ = (w: number): number =>
+  ((w >> 31) << 20) | (w & 0xff000) | ((w >>> 9) & 0x800) | ((w >>> 20) & 0x7fe);
+
+const FORMATS: Readonly<Record<Format, (w: number) => Partial<Fields>>> = {
+  R: (w) => ({ rd: rd(w), rs1: rs1(w), rs2: rs2(w) }),
+  R4: (w) => ({ rd: rd(w), rs1: rs1(w), rs2: rs2(w), rs3: w >>> 27 }),
+  I: (w) => ({ rd: rd(w), rs1: rs1(w), imm: w >> 20 }),
+  S: (w) => ({ rs1: rs1(w), rs2: rs2(w), imm: ((w >> 25) << 5) | rd(w) }),
+  B: (w) => ({ rs1: rs1(w), rs2: rs2(w), imm: immB(w) }),
+  U: (w) => ({ rd: rd(w), imm: w & ~0xfff }),
+  J: (w) => ({ rd: rd(w), imm: immJ(w) }),
+  SHIFT6: (w) => ({ rd: rd(w), rs1: rs1(w), imm: (w >>> 20) & 63 }),
+  SHIFT5: (w) => ({ rd: rd(w), rs1: rs1(w), imm: rs2(w) }),
+  CSR: (w) => ({ rd: rd(w), rs1: rs1(w), csr: w >>> 20, uimm: rs1(w) }),
+  FR: (w) => ({ rd: rd(w), rs1: rs1(w), rs2: rs2(w), rm: rm(w) }),
+  FR4: (w) => ({ rd: rd(w), rs1: rs1(w), rs2: rs2(w), rs3: w >>> 27, rm: rm(w) }),
+  NONE: () => ({}),
+};
+
+type Candidate = Pattern & { readonly index: number; readonly row: InstructionRow };
+type CompressedCandidate = Pattern & { readonly row: CompressedRow };
+
+/** Number of bits that choose a bucket: opcode[6:2] and funct3. */
+const BUCKET_MASK = 0b111_0000_0111_1100;
+const bucketOf = (word: number): number => ((word >>> 2) & 31) | (((word >>> 12) & 7) << 5);
+
+export class RiscvDecoder {
+  readonly rows: readonly InstructionRow[];
+  readonly #buckets: Candidate[][] = Array.from({ length: 256 }, () => []);
+  readonly #compressed: readonly CompressedCandidate[];
+  readonly #byName = new Map<string, number>();
+  readonly #csrIndex: ReadonlyMap<number, number>;
+  readonly #known = new Map<number, Decoded>();
+  readonly illegalRow: number;
+
+  /** `rows` are those of the extensions that are on; the last one is the illegal instruction. */
+  constructor(rows: readonly InstructionRow[], csrIndex: ReadonlyMap<number, number>, compressed: boolean) {
+    this.rows = rows;
+    this.illegalRow = rows.length - 1;
+    this.#csrIndex = csrIndex;
+    this.#compressed = compressed ? RV64C.map((row) => ({ ...parsePattern(row.pattern), row })) : [];
+    rows.forEach((row, index) => {
+      if (!this.#byName.has(row.name)) this.#byName.set(row.name, index);
+      if (index === this.illegalRow) return;
+      const candidate = { ...parsePattern(row.pattern), index, row };
+      for (let bucket = 0; bucket < 256; bucket++) {
+        const bits = ((bucket & 31) << 2) | ((bucket >>> 5) << 12);
+        if (((bits ^ candidate.match) & candidate.mask & BUCKET_MASK) === 0) this.#buckets[bucket]?.push(candidate);
+      }
+    });
+  }
+
+  decode(word: number): Decoded {
+    const key = (word & 3) === 3 ? word : word & 0xffff;
+    let decoded = this.#known.get(key);
+    if (!decoded) {
+      decoded = (key & 3) === 3 ? this.#decode32(key) : this.#decode16(key);
+      if (this.#known.size > 100_000) this.#known.clear();
+      this.#known.set(key, decoded);
+    }
+    return decoded;
+  }
+
+  #decode32(word: number): Decoded {
+    for (const candidate of this.#buckets[bucketOf(word)] ?? []) {
+      if ((word & candidate.mask) !== candidate.match) continue;
+      const fields = { ...NO_FIELDS, ...FORMATS[candidate.row.format](word) };
+      if (candidate.row.format === "CSR") fields.csr = this.#csrIndex.get(fields.csr) ?? 0;
+      return { ...fields, row: candidate.index, lengthBytes: 4 };
+    }
+    return { ...NO_FIELDS, row: this.illegalRow, lengthBytes: 4 };
+  }
+
+  #decode16(word: number): Decoded {
+    const found = this.#compressed.find((c) => (word & c.mask) === c.match);
+    const expansion = found?.row.expand(word);
+    const row = expansion && this.#byName.get(expansion.name);
+    if (!expansion || row === undefined) return { ...NO_FIELDS, row: this.illegalRow, lengthBytes: 2 };
+    return { ...NO_FIELDS, ...withoutName(expansion), row, lengthBytes: 2 };
+  }
+}
+
+function withoutName({ name: _, ...operands }: Expansion): Partial<Fields> {
+  return operands;
+}

@@ -1,0 +1,317 @@
+/**
+ * Where everything lies in the one shared WebAssembly memory.
+ *
+ *   control words | device states | vCPU blocks (registers, TLBs, code pages) | page maps | guest RAM blocks
+ *
+ * The layout is a pure function of the machine's size, so every thread computes the same one.
+ * All offsets are in bytes from the start of the memory; all integers are little-endian.
+ */
+
+/** Guest pages are 4 KiB. */
+export const PAGE_BYTES = 4096;
+export const PAGE_BITS = 12;
+
+/** Number of data TLB tables: one for each way an access is checked, see `MmuMode`. */
+export const MMU_MODES = 4;
+/** Index of the data TLB in use: user; supervisor; supervisor that may touch user pages (SUM); machine. */
+export const MmuMode = { User: 0, Supervisor: 1, SupervisorSum: 2, Machine: 3 } as const;
+
+/** A data TLB entry: i64 read tag, i64 write tag, i32 addend (host minus virtual address), padding. */
+export const TLB = { entries: 1024, entryBytes: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
+/** A fetch TLB entry: i64 tag, i32 code page. */
+export const FETCH_TLB = { entries: 256, entryBytes: 16, tag: 0, page: 8 } as const;
+/** A tag that no address matches: its low bits are set. */
+export const INVALID_TAG = -1n;
+
+/** Predecoded record of one instruction; `RecordField` gives the offsets. */
+export const RECORD_BYTES = 16;
+export const Record = {
+  handler: 0,
+  rd: 2,
+  rs1: 4,
+  rs2: 6,
+  imm: 8,
+  /** Within imm, for instructions that have none. */
+  rm: 8,
+  rs3: 10,
+  csr: 8,
+  uimm: 10,
+  length: 12,
+  count: 14,
+} as const;
+
+/** A code page: the predecoded image of one guest page. */
+export const CODE_PAGE = {
+  /** 2048 records, then those of the page's end, see `predecode.ts`. */
+  records: 0,
+  extraRecords: 2048 * RECORD_BYTES,
+  /** u16 a halfword: slot of the compiled region that starts there, 0 for none. */
+  slots: 2056 * RECORD_BYTES,
+  /** The guest page as it was when it was decoded. */
+  copy: 2056 * RECORD_BYTES + 4096,
+  /** i32: host address of the guest page, 0 when the code page is free. */
+  host: 2056 * RECORD_BYTES + 8192,
+  bytes: 2056 * RECORD_BYTES + 8192 + 64,
+} as const;
+
+/** Fields of a vCPU block: name and size in bytes. Order is the layout. */
+const VCPU_FIELDS = [
+  // x0..x31, a sink for writes to x0, f0..f31
+  ["x", 32 * 8],
+  ["xSink", 8],
+  ["pad0", 8],
+  ["f", 32 * 8],
+  ["pc", 8],
+  // The trap that a routine has recorded: cause with the interrupt bit as in mcause.
+  ["trapCause", 8],
+  ["trapValue", 8],
+  ["trapPending", 4],
+  // Why the dispatcher returned; see `ExitReason`.
+  ["exitReason", 4],
+  // Argument of the exit: an address, a record, a CSR index.
+  ["exitArgument", 8],
+  // Shared: bits of `Request`, set by any thread with an atomic or, cleared by the vCPU thread with an exchange.
+  ["request", 4],
+  // Shared: interrupt lines as bits of mip, set and cleared by any thread with atomics.
+  ["irqLines", 4],
+  // Shared: run state word that the vCPU thread parks on.
+  ["park", 4],
+  // Host address of the data TLB and the fetch TLB of the current mode.
+  ["tlbData", 4],
+  ["tlbFetch", 4],
+  // 1 when floating-point registers may be written without further ado (FS is dirty).
+  ["fpReady", 4],
+  // A byte for each rounding mode field: 1 when the fast path is exact enough (round to nearest and NX already set).
+  ["fpFast", 8],
+  ["fflags", 4],
+  ["frm", 4],
+  ["privilege", 4],
+  ["mmuModeData", 4],
+  // LR/SC: guest virtual address and value of the reservation; address -1 is none.
+  ["reservedAddress", 8],
+  ["reservedValue", 8],
+  // Values handed to and from helpers in TypeScript.
+  ["helperA", 8],
+  ["helperB", 8],
+  ["helperC", 8],
+  ["helperResult", 8],
+  // CSRs
+  ["mstatus", 8],
+  ["misa", 8],
+  ["medeleg", 8],
+  ["mideleg", 8],
+  ["mie", 8],
+  ["mipSoft", 8],
+  ["mtvec", 8],
+  ["mcounteren", 8],
+  ["menvcfg", 8],
+  ["mcountinhibit", 8],
+  ["mscratch", 8],
+  ["mepc", 8],
+  ["mcause", 8],
+  ["mtval", 8],
+  ["stvec", 8],
+  ["scounteren", 8],
+  ["senvcfg", 8],
+  ["sscratch", 8],
+  ["sepc", 8],
+  ["scause", 8],
+  ["stval", 8],
+  ["satp", 8],
+  ["stimecmp", 8],
+  ["mhartid", 8],
+  ["mcycleOffset", 8],
+  ["minstretOffset", 8],
+  ["mhpmcounter", 32 * 8],
+  ["mhpmevent", 32 * 8],
+  ["pmpaddr", 16 * 8],
+  ["pmpcfg", 16],
+  // The PMP entries that are on, in order: i64 first byte, i64 last byte, i64 pmpcfg byte.
+  ["pmpCount", 4],
+  ["pad1", 4],
+  ["pmpRanges", 16 * 24],
+  // Features that routines test at run time, bits of `Feature`.
+  ["features", 8],
+  // Statistics, counted by the engine.
+  ["statTlbFills", 8],
+  ["statRegions", 8],
+  // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
+  ["fillCount", 4 * MMU_MODES],
+  ["fetchFillCount", 4 * 4],
+] as const;
+
+type VcpuField = (typeof VCPU_FIELDS)[number][0];
+
+function layOut(): { offsets: Record_<VcpuField>; bytes: number } {
+  const offsets = {} as Record<string, number>;
+  let at = 0;
+  for (const [name, bytes] of VCPU_FIELDS) {
+    offsets[name] = at;
+    at += bytes;
+  }
+  return { offsets: offsets as Record_<VcpuField>, bytes: at };
+}
+type Record_<K extends string> = { readonly [key in K]: number };
+
+const laidOut = layOut();
+/** Offsets of the fields in a vCPU block. */
+export const VCPU = laidOut.offsets;
+
+/** Entries of the fill list of one data TLB; a TLB with more fills is flushed whole. */
+export const FILL_LIST = 1024;
+
+const align = (value: number, to: number): number => Math.ceil(value / to) * to;
+
+/** Offsets of the larger parts of a vCPU block. */
+export const VCPU_FILL_LISTS = align(laidOut.bytes, 64);
+export const VCPU_TLBS = align(VCPU_FILL_LISTS + MMU_MODES * FILL_LIST * 2, PAGE_BYTES);
+export const VCPU_TLB_BYTES = TLB.entries * TLB.entryBytes;
+export const VCPU_FETCH_TLBS = VCPU_TLBS + MMU_MODES * VCPU_TLB_BYTES;
+export const VCPU_FETCH_TLB_BYTES = FETCH_TLB.entries * FETCH_TLB.entryBytes;
+const VCPU_CODE_INDEX = align(VCPU_FETCH_TLBS + MMU_MODES * VCPU_FETCH_TLB_BYTES, PAGE_BYTES);
+
+/** Machine-wide control words: i32 index from the start of the memory. Each is written with Atomics. */
+export const CONTROL = {
+  /** Owner: machine thread. Bits for the machine thread to look at; others set them with or, and notify. */
+  machineRequest: 16,
+  /** Bit per waiting MMIO call, up to 32 vCPUs a word, 16 words. Owner: vCPU threads set, machine clears. */
+  mmioCalls: 32,
+  /** Wakes the timer thread; a counter that grows with every change of a deadline. */
+  timerChanged: 64,
+  /** Number of vCPUs that run guest code; the timer thread ticks only while it is not 0. */
+  runningVcpus: 65,
+  /** 1 while the machine runs, 0 while it is stopped. */
+  running: 66,
+} as const;
+
+/**
+ * The physical memory that is RAM-like, for the page walk: i32 count, then entries of
+ * i64 first address, i64 size, i32 host address, i32 flags. Owner: machine thread.
+ */
+export const REGIONS = {
+  count: 1024,
+  entries: 1032,
+  entryBytes: 24,
+  first: 0,
+  size: 8,
+  host: 16,
+  flags: 20,
+  maximum: 64,
+  readable: 1,
+  writable: 2,
+} as const;
+
+/** A RAM-like block: guest RAM, ROM or flash; `host` is where it lies in the memory. */
+export type RamBlock = {
+  readonly name: string;
+  readonly host: number;
+  readonly sizeBytes: number;
+};
+
+export type MemoryLayout = {
+  readonly vcpuCount: number;
+  readonly deviceArena: number;
+  readonly deviceArenaBytes: number;
+  /** Start of the vCPU blocks, and bytes from one to the next. */
+  readonly vcpus: number;
+  readonly vcpuStride: number;
+  /** In a vCPU block: i32 a host page, the code page that holds its decoded image or 0. */
+  readonly codeIndex: number;
+  /** In a vCPU block: the code pages. */
+  readonly codePages: number;
+  readonly codePageCount: number;
+  /** A byte a host page from {@link ramStart} on: bit 0 written since the last look (dirty). */
+  readonly dirtyMap: number;
+  readonly ramStart: number;
+  readonly blocks: readonly RamBlock[];
+  readonly totalBytes: number;
+};
+
+/** Thrown for a machine that does not fit. */
+export class LayoutError extends Error {
+  readonly code = "too-large";
+}
+
+const MAX_BYTES = 65_536 * 65_536 - 65_536;
+const DEVICE_ARENA_BYTES = 512 * 1024;
+const CONTROL_BYTES = PAGE_BYTES;
+const CODE_PAGES = 1024;
+
+/** Lays out a machine; throws {@link LayoutError} when it does not fit in 4 GiB. */
+export function layoutMemory(
+  vcpuCount: number,
+  blocks: readonly { readonly name: string; readonly sizeBytes: number }[],
+): MemoryLayout {
+  const ramPages = blocks.reduce((pages, block) => pages + align(block.sizeBytes, PAGE_BYTES) / PAGE_BYTES, 0);
+  const codeIndex = VCPU_CODE_INDEX;
+  const codePages = align(codeIndex + ramPages * 4, PAGE_BYTES);
+  const vcpuStride = align(codePages + CODE_PAGES * CODE_PAGE.bytes, 65_536);
+  const deviceArena = CONTROL_BYTES;
+  const vcpus = align(deviceArena + DEVICE_ARENA_BYTES, 65_536);
+  const dirtyMap = vcpus + vcpuCount * vcpuStride;
+  const ramStart = align(dirtyMap + ramPages, 65_536);
+  let at = ramStart;
+  const placed = blocks.map((block) => {
+    const host = at;
+    at += align(block.sizeBytes, PAGE_BYTES);
+    return { name: block.name, host, sizeBytes: block.sizeBytes };
+  });
+  const totalBytes = align(at, 65_536);
+  if (totalBytes > MAX_BYTES) {
+    throw new LayoutError(
+      `the machine needs ${Math.ceil(totalBytes / 2 ** 20)} MiB of memory, and 4095 MiB can be addressed; use less RAM (-m) or fewer vCPUs (-smp)`,
+    );
+  }
+  return {
+    vcpuCount,
+    deviceArena,
+    deviceArenaBytes: DEVICE_ARENA_BYTES,
+    vcpus,
+    vcpuStride,
+    codeIndex,
+    codePages,
+    codePageCount: CODE_PAGES,
+    dirtyMap,
+    ramStart,
+    blocks: placed,
+    totalBytes,
+  };
+}
+
+/** Why the dispatcher came back to TypeScript. */
+export const ExitReason = {
+  None: 0,
+  /** A request word bit is set. */
+  Request: 1,
+  /** The record at pc is not decoded yet. */
+  Decode: 2,
+  /** The code at pc is hot: compile a region. */
+  Hot: 3,
+  Wfi: 4,
+  /** The guest asked for a breakpoint that a debugger owns, or single step ended. */
+  Debug: 5,
+} as const;
+
+/** Bits of the request word. */
+export const Request = {
+  /** Look at the interrupt lines. */
+  Interrupt: 1,
+  /** Park until the machine runs again. */
+  Stop: 2,
+  /** Leave guest code for a moment, so that V8 can put optimised code in place. */
+  Tick: 4,
+  Quit: 8,
+  Reset: 16,
+  /** Drop the TLBs: memory or dirty logging changed underneath. */
+  FlushTlb: 32,
+} as const;
+
+/** Bits of the `features` word that routines test. */
+export const Feature = {
+  Svadu: 1,
+  Svpbmt: 2,
+  Svnapot: 4,
+  Sstc: 8,
+  Zicboz: 16,
+  Zicbom: 32,
+} as const;

@@ -1,0 +1,111 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { isElf, readElf } from "./elf.ts";
+import { ImageError } from "./image-error.ts";
+
+type Segment = { type?: number; virtual: bigint; physical: bigint; data: number[]; memory: bigint };
+
+/** Makes an ELF64 file with its program headers right after the file header. */
+function makeElf(entry: bigint, segments: readonly Segment[], machine = 243): Uint8Array {
+  const dataStart = 64 + 56 * segments.length;
+  const bytes = new Uint8Array(dataStart + segments.reduce((sum, segment) => sum + segment.data.length, 0));
+  const view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint16(16, 2, true);
+  view.setUint16(18, machine, true);
+  view.setBigUint64(24, entry, true);
+  view.setBigUint64(32, 64n, true);
+  view.setUint16(54, 56, true);
+  view.setUint16(56, segments.length, true);
+  let at = dataStart;
+  segments.forEach((segment, index) => {
+    const header = 64 + index * 56;
+    view.setUint32(header, segment.type ?? 1, true);
+    view.setBigUint64(header + 8, BigInt(at), true);
+    view.setBigUint64(header + 16, segment.virtual, true);
+    view.setBigUint64(header + 24, segment.physical, true);
+    view.setBigUint64(header + 32, BigInt(segment.data.length), true);
+    view.setBigUint64(header + 40, segment.memory, true);
+    bytes.set(segment.data, at);
+    at += segment.data.length;
+  });
+  return bytes;
+}
+
+const TEXT = { virtual: 0xffff_ffff_8000_0000n, physical: 0x8020_0000n, data: [1, 2, 3, 4], memory: 4n };
+const DATA = { virtual: 0xffff_ffff_8000_1000n, physical: 0x8020_1000n, data: [5], memory: 4096n };
+const NOTE = { type: 4, virtual: 0n, physical: 0n, data: [9, 9], memory: 2n };
+
+function codeOf(bytes: Uint8Array): string {
+  try {
+    readElf(bytes, "file");
+  } catch (error) {
+    if (error instanceof ImageError) return error.code;
+    throw error;
+  }
+  return "none";
+}
+
+function patched(bytes: Uint8Array, patch: (view: DataView) => void): Uint8Array {
+  const copy = bytes.slice();
+  patch(new DataView(copy.buffer));
+  return copy;
+}
+
+test("gives the loadable segments at their physical addresses, and the physical entry", () => {
+  const bytes = makeElf(0xffff_ffff_8000_0002n, [NOTE, TEXT, DATA]);
+  expect(isElf(bytes)).toBe(true);
+  expect(readElf(bytes, "file")).toEqual({
+    entry: 0x8020_0002n,
+    segments: [
+      { physicalAddress: 0x8020_0000n, data: Uint8Array.of(1, 2, 3, 4), memorySizeBytes: 4 },
+      { physicalAddress: 0x8020_1000n, data: Uint8Array.of(5), memorySizeBytes: 4096 },
+    ],
+  });
+});
+
+test("an entry outside every segment stays as it is", () => {
+  expect(readElf(makeElf(0x1234n, [TEXT]), "file").entry).toBe(0x1234n);
+});
+
+test("refuses other machines, other kinds of ELF and nonsense", () => {
+  const good = makeElf(0n, [TEXT, DATA]);
+  expect(codeOf(good)).toBe("none");
+  expect(codeOf(makeElf(0n, [TEXT], 62))).toBe("wrong-machine");
+  expect(codeOf(patched(good, (view) => view.setUint8(4, 1)))).toBe("wrong-machine");
+  expect(codeOf(patched(good, (view) => view.setUint8(5, 2)))).toBe("wrong-machine");
+  expect(codeOf(patched(good, (view) => view.setUint16(16, 1, true)))).toBe("invalid");
+  expect(codeOf(makeElf(0n, [NOTE]))).toBe("invalid");
+  expect(codeOf(makeElf(0n, [{ ...TEXT, memory: 3n }]))).toBe("invalid");
+  expect(codeOf(makeElf(0n, [{ ...TEXT, memory: 1n << 60n }]))).toBe("invalid");
+  expect(codeOf(makeElf(0n, [{ ...TEXT, physical: (1n << 64n) - 1n }]))).toBe("invalid");
+  expect(codeOf(patched(good, (view) => view.setUint16(54, 8, true)))).toBe("invalid");
+  expect(codeOf(patched(good, (view) => view.setUint16(56, 0xffff, true)))).toBe("invalid");
+});
+
+test("every truncation is an ImageError", () => {
+  const good = makeElf(0n, [TEXT, DATA]);
+  for (let length = 4; length < good.length; length++) expect(codeOf(good.subarray(0, length))).toBe("truncated");
+});
+
+test("any damage gives segments inside the file, or an ImageError", () => {
+  const good = makeElf(0n, [NOTE, TEXT, DATA]);
+  const damage = fc.array(fc.tuple(fc.integer({ min: 4, max: good.length - 1 }), fc.nat(255)), {
+    minLength: 1,
+    maxLength: 6,
+  });
+  fc.assert(
+    fc.property(damage, (changes) => {
+      const bytes = good.slice();
+      for (const [at, value] of changes) bytes[at] = value;
+      try {
+        for (const segment of readElf(bytes, "file").segments) {
+          expect(segment.memorySizeBytes).toBeGreaterThanOrEqual(segment.data.length);
+        }
+      } catch (error) {
+        expect(error).toBeInstanceOf(ImageError);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
