@@ -6,6 +6,9 @@
  * Spec: WebAssembly JavaScript Interface 2.0, with threads (shared memories); WHATWG Encoding 7 and 8.
  */
 
+/** A view over shared memory is refused by the engines. */
+type BufferSource = ArrayBuffer | ArrayBufferView<ArrayBuffer>;
+
 declare namespace WebAssembly {
   type ValueType = "i32" | "i64" | "f32" | "f64" | "v128" | "funcref" | "externref";
   /** What an import or export may be. `Function` is an exported wasm function or a JavaScript function to import. */
@@ -17,11 +20,9 @@ declare namespace WebAssembly {
   type ExternalKind = "function" | "global" | "memory" | "table" | "tag";
   type ModuleImportDescriptor = { module: string; name: string; kind: ExternalKind };
   type ModuleExportDescriptor = { name: string; kind: ExternalKind };
-  /** Bytes of a module. A view over shared memory is refused by the engines. */
-  type Bytes = ArrayBuffer | ArrayBufferView<ArrayBuffer>;
 
   class Module {
-    constructor(bytes: Bytes);
+    constructor(bytes: BufferSource);
     static imports(module: Module): ModuleImportDescriptor[];
     static exports(module: Module): ModuleExportDescriptor[];
     static customSections(module: Module, name: string): ArrayBuffer[];
@@ -61,10 +62,10 @@ declare namespace WebAssembly {
   class LinkError extends Error {}
   class RuntimeError extends Error {}
 
-  function validate(bytes: Bytes): boolean;
-  function compile(bytes: Bytes): Promise<Module>;
+  function validate(bytes: BufferSource): boolean;
+  function compile(bytes: BufferSource): Promise<Module>;
   function instantiate(module: Module, imports?: Imports): Promise<Instance>;
-  function instantiate(bytes: Bytes, imports?: Imports): Promise<{ module: Module; instance: Instance }>;
+  function instantiate(bytes: BufferSource, imports?: Imports): Promise<{ module: Module; instance: Instance }>;
 }
 
 interface TextEncoder {

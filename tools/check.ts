@@ -13,7 +13,8 @@ const PLACES = 2;
 function run(check: Check): Promise<Result> {
   const start = performance.now();
   return new Promise((resolve) => {
-    const child = spawn(check.command, check.args, { stdio: ["ignore", "pipe", "pipe"] });
+    const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" };
+    const child = spawn(check.command, check.args, { env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     const finish = (passed: boolean): void =>
       resolve({ check, passed, seconds: (performance.now() - start) / 1000, output });

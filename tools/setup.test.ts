@@ -17,7 +17,10 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Writes the lock file, and npm's record of what it installed. */
 function writeLock(wanted: Record<string, object>, installed: Record<string, object>): void {
-  writeFileSync(path.join(folder, "package-lock.json"), JSON.stringify({ packages: { "": {}, ...wanted } }));
+  writeFileSync(
+    path.join(folder, "package-lock.json"),
+    JSON.stringify({ lockfileVersion: 3, packages: { "": {}, ...wanted } }),
+  );
   const record = path.join(folder, "node_modules/.package-lock.json");
   writeFileSync(record, JSON.stringify({ packages: installed }));
 }

@@ -23,7 +23,7 @@ const userArgs = process.argv.slice(2);
 try {
   const [program, programArgs] = await prepareEmulator();
   const guest = await fetchGuest({ log });
-  log.note(`Linux ${guest.version} from Debian ${guest.suite} on 2 vCPUs; Ctrl-A X quits, Ctrl-A H helps.`);
+  log.note(`Linux ${guest.version} from Debian ${guest.suite}; Ctrl-A X quits, Ctrl-A H helps.`);
   start(program, programArgs.concat(machineArgs(guest), userArgs));
 } catch (error) {
   log.fail(error.message);

@@ -31,7 +31,7 @@ const BUSYBOX_PATTERNS = ["./usr/bin/busybox", "./bin/busybox"];
 const FIRMWARE_PATTERNS = ["./usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"];
 
 /** In loading order. A kernel that has one of them built in has no file for it, which is fine. */
-const DISK_MODULES = ["virtio_mmio", "virtio_blk", "virtio-rng", "virtio_balloon"];
+const DISK_MODULES = ["virtio", "virtio_ring", "virtio_mmio", "virtio_blk", "rng-core", "virtio-rng", "virtio_balloon"];
 const FILESYSTEM_MODULES = ["crc16", "mbcache", "jbd2", "ext4"];
 const MODULES = [...DISK_MODULES, ...FILESYSTEM_MODULES];
 
@@ -87,7 +87,7 @@ async function readManifest(cacheDir, withModules) {
   } catch {
     return undefined;
   }
-  if (manifest?.format !== MANIFEST_FORMAT || (withModules && manifest.modules.length === 0)) return undefined;
+  if (manifest?.format !== MANIFEST_FORMAT || (withModules && !manifest.withModules)) return undefined;
   for (const [name, sha256] of Object.entries(manifest.sha256)) {
     const actual = await sha256Of(join(cacheDir, manifest.folder, name)).catch(() => undefined);
     if (actual !== sha256) return undefined;
@@ -113,7 +113,7 @@ async function download({ cacheDir, log, withModules, suites }) {
         }
       }
     }
-    const message = `no suite of Debian gave the guest's packages (${failures.join("; ")}); check the network and the machine's apt sources, then start again`;
+    const message = `no suite of Debian gave the guest's packages (${failures.at(-1)}); check the network and the machine's apt sources, then start again`;
     throw new GuestError("no-suite", message);
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -140,8 +140,8 @@ async function downloadSuite({ cacheDir, folder, suite, mirror, keyring, log, wi
   log.done();
 
   log.step("Unpacking the guest");
-  const found = await unpack(debs, join(folder, "files"), modules.length > 0);
-  const manifest = await keep({ cacheDir, found, suite, version, packages });
+  const found = await unpack(debs, join(folder, "files"), withModules);
+  const manifest = await keep({ cacheDir, found, suite, version, packages, withModules });
   log.done(`from Debian ${suite}, kept in ${cacheDir}`);
   return manifest;
 }
@@ -200,7 +200,7 @@ async function unpack(debs, folder, withModules) {
 }
 
 /** Moves the files to their place and names them in the manifest. */
-async function keep({ cacheDir, found, suite, version, packages }) {
+async function keep({ cacheDir, found, suite, version, packages, withModules }) {
   const folder = await mkdtemp(join(cacheDir, "guest-"));
   const sha256 = {};
   const move = async (file, name) => {
@@ -216,6 +216,7 @@ async function keep({ cacheDir, found, suite, version, packages }) {
     kernel: await move(found.kernel, "vmlinuz"),
     firmware: await move(found.firmware, "fw_dynamic.bin"),
     busybox: await move(found.busybox, "busybox"),
+    withModules,
     modules: [],
     sha256,
     packages: packages.map(({ name, version, architecture, sha256 }) => ({ name, version, architecture, sha256 })),

@@ -13,6 +13,7 @@ const FOLDERS = [
   "etc",
   "lib",
   "lib/modules",
+  "mnt",
   "proc",
   "root",
   "run",

@@ -19,8 +19,8 @@ type OracleRecipe = {
   readonly source: string;
   readonly compiler: string;
   readonly options: readonly string[];
-  /** Command before the program's path; empty if it runs on the host itself. */
-  readonly runner: readonly string[];
+  /** Commands to put before the program's path; the first that works is used. */
+  readonly runners: readonly (readonly string[])[];
 };
 
 const RECIPES = {
@@ -28,9 +28,10 @@ const RECIPES = {
     source: "oracle.c",
     compiler: "riscv64-linux-gnu-gcc",
     options: ["-march=rv64gc_zfh", "-mabi=lp64d", "-static"],
-    runner: ["qemu-riscv64", "-cpu", "rv64,Zfh=true"],
+    // The property was capitalised up to QEMU 7.2.
+    runners: ["zfh", "Zfh"].map((property) => ["qemu-riscv64", "-cpu", `rv64,${property}=true`]),
   },
-  host: { source: "host-oracle.c", compiler: "gcc", options: ["-mavx", "-mfma"], runner: [] },
+  host: { source: "host-oracle.c", compiler: "gcc", options: ["-mavx", "-mfma"], runners: [[]] },
 } as const satisfies Record<string, OracleRecipe>;
 
 export type OracleName = keyof typeof RECIPES;
@@ -43,10 +44,22 @@ export function isOracleName(name: string): name is OracleName {
 export function missingForOracle(name: OracleName): string | undefined {
   const recipe: OracleRecipe = RECIPES[name];
   if (name === "host" && process.arch !== "x64") return "the host oracle needs an x86-64 processor";
-  for (const tool of [recipe.compiler, ...recipe.runner.slice(0, 1)]) {
+  const runner = recipe.runners[0]?.[0];
+  for (const tool of runner === undefined ? [recipe.compiler] : [recipe.compiler, runner]) {
     if (spawnSync(tool, ["--version"], { stdio: "ignore" }).status !== 0) return `${tool} is not installed`;
   }
   return undefined;
+}
+
+/** With no input the program ends at once, so a failure is the runner's. */
+function workingCommand(name: OracleName, recipe: OracleRecipe, program: string): [string, ...string[]] {
+  for (const runner of recipe.runners) {
+    const [command, ...args] = [...runner, program];
+    if (command !== undefined && spawnSync(command, args, { stdio: "ignore" }).status === 0) return [command, ...args];
+  }
+  throw new Error(
+    `the ${name} oracle does not start with any of: ${recipe.runners.map((r) => r.join(" ")).join("; ")}`,
+  );
 }
 
 export class Oracle {
@@ -65,9 +78,16 @@ export class Oracle {
       ...Object.entries(FloatFormatIndex).map(([format, number]) => `-DFORMAT_${format}=${number}`),
     ];
     const source = fileURLToPath(new URL(recipe.source, import.meta.url));
-    execFileSync(recipe.compiler, ["-O2", ...recipe.options, ...numbers, source, "-o", program]);
-    const [command, ...args] = [...recipe.runner, program];
-    this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+    try {
+      execFileSync(recipe.compiler, ["-O2", ...recipe.options, ...numbers, source, "-o", program]);
+      const [command, ...args] = workingCommand(name, recipe, program);
+      this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+    } catch (error) {
+      this.#removeProgram();
+      throw error;
+    }
+    // A dead child shows as the end of its answers, in receive().
+    this.#child.stdin.on("error", () => {});
     this.#chunks = this.#child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   }
 
@@ -83,7 +103,7 @@ export class Oracle {
     while (filled < answers.length) {
       if (this.#rest.length === 0) {
         const chunk = await this.#chunks.next();
-        if (chunk.done === true) throw new Error("the oracle ended early; does this QEMU know the Zfh property?");
+        if (chunk.done === true) throw new Error("the oracle ended before it answered every case");
         this.#rest = chunk.value;
       }
       const part = this.#rest.subarray(0, answers.length - filled);
@@ -97,6 +117,10 @@ export class Oracle {
   /** Ends the process and removes the program. */
   close(): void {
     this.#child.stdin.end();
+    this.#removeProgram();
+  }
+
+  #removeProgram(): void {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

@@ -21,8 +21,9 @@ export function run(program, args, options = {}) {
       cwd: options.cwd,
       env: { ...process.env, LC_ALL: "C", ...options.env },
       stdio: ["ignore", "pipe", "pipe", options.onStatus ? "pipe" : "ignore"],
-      timeout: TIMEOUT_MS,
     });
+    // Not spawn's own time-out: it keeps this process alive when the program cannot be started.
+    const timer = setTimeout(() => child.kill(), TIMEOUT_MS);
     const outputs = ["", ""];
     [child.stdout, child.stderr].forEach((stream, index) => {
       stream.setEncoding("utf8");
@@ -31,7 +32,13 @@ export function run(program, args, options = {}) {
       });
     });
     if (options.onStatus) createInterface({ input: child.stdio[3] }).on("line", options.onStatus);
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code: code ?? -1, stdout: outputs[0], stderr: outputs[1] }));
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code: code ?? -1, stdout: outputs[0], stderr: outputs[1] });
+    });
   });
 }

@@ -49,7 +49,7 @@ export type HostFunctionName = keyof typeof HOST_FUNCTIONS;
 export type HostFunctions = { readonly [name in HostFunctionName]: (...args: number[]) => number | void };
 
 export type RuntimeModule = {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly handlers: HandlerTable;
   /** Names of the runtime's functions that regions import. */
   readonly routines: readonly Routine[];

@@ -52,7 +52,19 @@ function roundToPrecision(value: number, mode: number, minExponent: number): num
   return roundInteger(value / unit, mode) * unit;
 }
 
-function expected(value: number, mode: number): { value: number; flags: number } {
+type Rounded = { readonly value: number; readonly flags: number };
+
+const memo = MODES.map(() => new Map<number, Rounded>());
+
+function expected(value: number, mode: number): Rounded {
+  const known = memo[mode]?.get(value);
+  if (known !== undefined) return known;
+  const result = roundByDefinition(value, mode);
+  memo[mode]?.set(value, result);
+  return result;
+}
+
+function roundByDefinition(value: number, mode: number): Rounded {
   const unbounded = roundToPrecision(value, mode, UNBOUNDED);
   const rounded = roundToPrecision(value, mode, MIN_EXPONENT);
   const largest = (2 ** PRECISION - 1) * 2 ** (MAX_EXPONENT - PRECISION + 1);

@@ -14,7 +14,7 @@ export type ValueType = typeof I32 | typeof I64 | typeof F32 | typeof F64;
 export const VOID = 0x40;
 
 export class Code {
-  bytes: Uint8Array;
+  bytes: Uint8Array<ArrayBuffer>;
   length = 0;
 
   constructor(capacityBytes = 1024) {
@@ -95,7 +95,7 @@ export class Code {
     for (let i = 0; i < value.length; i++) this.byte(value.charCodeAt(i));
   }
 
-  finish(): Uint8Array {
+  finish(): Uint8Array<ArrayBuffer> {
     return this.bytes.slice(0, this.length);
   }
 

@@ -36,7 +36,7 @@ const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 export const IMPORT_MODULE = "t";
 
 /** Returns the module's bytes. Function indices are the imports' in their order, then the functions'. */
-export function encodeModule(parts: ModuleParts): Uint8Array {
+export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
   const types: FunctionType[] = [...(parts.types ?? [])];
   const typeIndex = (type: FunctionType): number => {
     const known = types.findIndex((t) => sameType(t, type));

@@ -1,0 +1,251 @@
+/**
+ * One vCPU: its block in the shared memory, its copy of the runtime module, its code pages and regions.
+ *
+ *   run() -> dispatcher (WebAssembly) -> exit reason -> decode, compile, wait -> run again
+ *
+ * Thread: the vCPU's own, but for the words in `layout.ts` that are marked as shared.
+ */
+import { CodePages } from "#cpu/engine/code-pages.ts";
+import { generateRuntime, type HostFunctions, REGION_SLOTS } from "#cpu/engine/runtime.ts";
+import type { Isa } from "#cpu/isa/isa.ts";
+import { Pmp } from "#cpu/isa/riscv/pmp.ts";
+import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
+import {
+  ExitReason,
+  type MemoryLayout,
+  PAGE_BYTES,
+  VCPU,
+  VCPU_FETCH_TLBS,
+  VCPU_TLBS,
+} from "#cpu/vcpu/layout.ts";
+import { IMPORT_MODULE } from "#cpu/wasm/module.ts";
+import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
+
+/** What a vCPU needs of the board. Addresses are guest physical. */
+export type VcpuPorts = {
+  /** Reads `width` bytes (1, 2, 4) of a device; -1 for a bus error. */
+  mmioRead(address: number, width: number): number;
+  mmioWrite(address: number, width: number, value: number): boolean;
+  mmioRead64(address: number): bigint | undefined;
+  mmioWrite64(address: number, value: bigint): boolean;
+  /** Machine time, in ticks of the board's timer and in nanoseconds. */
+  timeTicks(): number;
+  machineNs(): number;
+  /** stimecmp or its enable has changed: update the STIP line and the wake-up. */
+  stimecmpChanged(): void;
+};
+
+export type EngineOptions = {
+  /** Executions after which a region is compiled; 0 keeps to the interpreter. */
+  readonly hotThreshold: number;
+};
+
+export type VcpuStatistics = {
+  decodedBlocks: number;
+  regions: number;
+  regionInstructions: number;
+  regionBytes: number;
+  compileMs: number;
+  droppedPages: number;
+};
+
+type RuntimeExports = {
+  readonly run: (cpu: number) => number;
+  readonly takeTrap: (cpu: number) => bigint;
+  readonly interruptCheck: (cpu: number) => void;
+  readonly updateMode: (cpu: number) => void;
+  readonly flushTlbs: (cpu: number) => void;
+  readonly fetchPage: (cpu: number, va: bigint) => number;
+  readonly fpUpdate: (cpu: number) => void;
+};
+
+export class Vcpu {
+  readonly index: number;
+  /** Address of the block. */
+  readonly cpu: number;
+  readonly view: DataView;
+  readonly words: Int32Array;
+  readonly runtime: RuntimeExports;
+  readonly pages: CodePages;
+  readonly pmp: Pmp;
+  readonly statistics: VcpuStatistics = {
+    decodedBlocks: 0,
+    regions: 0,
+    regionInstructions: 0,
+    regionBytes: 0,
+    compileMs: 0,
+    droppedPages: 0,
+  };
+  readonly #regions: RegionCompiler | undefined;
+
+  constructor(
+    memory: WebAssembly.Memory,
+    layout: MemoryLayout,
+    index: number,
+    isa: Isa,
+    ports: VcpuPorts,
+    options: EngineOptions,
+  ) {
+    this.index = index;
+    this.cpu = layout.vcpus + index * layout.vcpuStride;
+    this.view = new DataView(memory.buffer);
+    this.words = new Int32Array(memory.buffer);
+    this.pmp = new Pmp(memory.buffer, this.cpu);
+    const runtime = generateRuntime(isa, layout, options.hotThreshold);
+    this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
+    const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
+    const host: HostFunctions = this.#hostFunctions(ports);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(runtime.bytes), {
+      [IMPORT_MODULE]: { ...host, memory, regions: table },
+    });
+    this.runtime = instance.exports as unknown as RuntimeExports;
+    if (options.hotThreshold > 0) {
+      this.#regions = new RegionCompiler({
+        isa,
+        pages: this.pages,
+        memory,
+        layout,
+        table,
+        routines: runtime.routines,
+        routineExports: instance.exports,
+        statistics: this.statistics,
+      });
+      this.pages.onDrop = (page) => {
+        this.statistics.droppedPages++;
+        this.#regions?.drop(page);
+      };
+    }
+  }
+
+  /** Power-on state: registers 0 but for what the caller sets, TLBs empty. */
+  reset(options: { pc: bigint; misa: bigint; menvcfg: bigint; features: number }): void {
+    const { view, cpu } = this;
+    new Uint8Array(view.buffer).fill(0, cpu, cpu + VCPU_TLBS);
+    new Uint8Array(view.buffer).fill(0xff, cpu + VCPU_TLBS, cpu + VCPU_FETCH_TLBS + 4 * 4096);
+    view.setBigUint64(cpu + VCPU.pc, options.pc, true);
+    view.setBigUint64(cpu + VCPU.misa, options.misa, true);
+    view.setBigUint64(cpu + VCPU.menvcfg, options.menvcfg, true);
+    view.setInt32(cpu + VCPU.features, options.features, true);
+    view.setBigUint64(cpu + VCPU.mhartid, BigInt(this.index), true);
+    view.setBigUint64(cpu + VCPU.mstatus, (2n << 32n) | (2n << 34n), true);
+    view.setBigInt64(cpu + VCPU.reservedAddress, -1n, true);
+    view.setBigInt64(cpu + VCPU.stimecmp, -1n, true);
+    view.setInt32(cpu + VCPU.privilege, 3, true);
+    this.pmp.refresh();
+    this.runtime.updateMode(cpu);
+  }
+
+  get pc(): bigint {
+    return this.view.getBigUint64(this.cpu + VCPU.pc, true);
+  }
+  set pc(value: bigint) {
+    this.view.setBigUint64(this.cpu + VCPU.pc, value, true);
+  }
+  register(index: number): bigint {
+    return this.view.getBigUint64(this.cpu + VCPU.x + 8 * index, true);
+  }
+  floatRegister(index: number): bigint {
+    return this.view.getBigUint64(this.cpu + VCPU.f + 8 * index, true);
+  }
+
+  /** Runs guest code until somebody outside is needed: a request or WFI. */
+  run(): number {
+    for (;;) {
+      const reason = this.runtime.run(this.cpu);
+      if (reason === ExitReason.Decode) this.#decode();
+      else if (reason === ExitReason.Hot) this.#compile();
+      else return reason;
+    }
+  }
+
+  /** Takes an interrupt if one is pending and enabled. */
+  takeInterrupt(): void {
+    this.runtime.interruptCheck(this.cpu);
+    this.#takeRecordedTrap();
+  }
+
+  #takeRecordedTrap(): void {
+    if (this.words[(this.cpu + VCPU.trapPending) >>> 2] !== 0) this.pc = BigInt.asUintN(64, this.runtime.takeTrap(this.cpu));
+  }
+
+  /** Code page at `va`, or 0 with a trap taken. */
+  #fetch(va: bigint): number {
+    const page = this.runtime.fetchPage(this.cpu, va) >>> 0;
+    if (page === 0) this.#takeRecordedTrap();
+    return page;
+  }
+
+  #decode(): void {
+    const { pc } = this;
+    this.statistics.decodedBlocks++;if((globalThis as any).LOGPC)(globalThis as any).LOGPC(pc);
+    const page = this.#fetch(pc);
+    if (page === 0) return;
+    if (this.pages.decodeBlock(page, Number(pc & 0xfffn))) return;
+    const next = this.#fetch((pc & ~0xfffn) + BigInt(PAGE_BYTES));
+    if (next !== 0) this.pages.crossing(page, next);
+  }
+
+  #compile(): void {
+    const page = this.#fetch(this.pc);
+    if (page !== 0) this.#regions?.compile(page, Number(this.pc & 0xfffn));
+  }
+
+  #hostFunctions(ports: VcpuPorts): HostFunctions {
+    const { view, cpu, words } = this;
+    const helperA = (cpu + VCPU.helperA) >>> 2;
+    const helperResult = (cpu + VCPU.helperResult) >>> 2;
+    const address = (): number =>
+      ((words[helperA] as number) >>> 0) + ((words[helperA + 1] as number) >>> 0) * 2 ** 32;
+    return {
+      mmioLoad(_cpu, width) {
+        if (width === 8) {
+          const value = ports.mmioRead64(address());
+          if (value === undefined) return 1;
+          view.setBigUint64(cpu + VCPU.helperResult, value, true);
+          return 0;
+        }
+        const value = ports.mmioRead(address(), width as number);
+        if (value < 0) return 1;
+        words[helperResult] = value;
+        words[helperResult + 1] = 0;
+        return 0;
+      },
+      mmioStore(_cpu, width) {
+        const value = view.getBigUint64(cpu + VCPU.helperResult, true);
+        if (width === 8) return ports.mmioWrite64(address(), value) ? 0 : 1;
+        const mask = width === 4 ? 0xffffffff : (1 << (8 * (width as number))) - 1;
+        return ports.mmioWrite(address(), width as number, ((words[helperResult] as number) & mask) >>> 0) ? 0 : 1;
+      },
+      timeTicks: () => ports.timeTicks(),
+      machineNs: () => ports.machineNs(),
+      stimecmpChanged: () => ports.stimecmpChanged(),
+      csrHelperRead: (_cpu, csr) => view.setBigUint64(cpu + VCPU.helperResult, this.pmp.read(csr as number), true),
+      csrHelperWrite: (_cpu, csr) => {
+        this.pmp.write(csr as number, view.getBigUint64(cpu + VCPU.helperA, true));
+        this.runtime.flushTlbs(cpu);
+      },
+      floatHelper: (_cpu, operation, rounding) => this.#float(operation as number, rounding as number),
+      newCodePage: (host) => this.pages.create((host as number) >>> 0),
+      codePageChanged: (page) => this.pages.changed((page as number) >>> 0),
+    };
+  }
+
+  #float(operation: number, rounding: number): void {
+    const { view, cpu } = this;
+    const result = floatSlowOp(
+      (operation & 0xff) as FloatOp,
+      (operation >>> 8) as FloatFormatIndex,
+      rounding,
+      view.getBigUint64(cpu + VCPU.helperA, true),
+      view.getBigUint64(cpu + VCPU.helperB, true),
+      view.getBigUint64(cpu + VCPU.helperC, true),
+    );
+    view.setBigUint64(cpu + VCPU.helperResult, BigInt.asUintN(64, result.bits), true);
+    const flags = view.getInt32(cpu + VCPU.fflags, true);
+    if ((flags | result.flags) !== flags) {
+      view.setInt32(cpu + VCPU.fflags, flags | result.flags, true);
+      this.runtime.fpUpdate(cpu);
+    }
+  }
+}
+

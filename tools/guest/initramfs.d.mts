@@ -1,0 +1,8 @@
+export type ExtraFile = { path: string; mode?: number; data: Uint8Array | string };
+
+export function makeInitramfs(options: {
+  busybox: Uint8Array;
+  modules?: readonly { name: string; data: Uint8Array }[];
+  extraFiles?: readonly ExtraFile[];
+  gzip?: boolean;
+}): Buffer;
