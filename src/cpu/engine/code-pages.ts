@@ -9,7 +9,17 @@
  */
 import { CROSSING_RECORD, HANDLER, type HandlerTable, Variant } from "#cpu/engine/interpreter.ts";
 import type { Decoded, Isa } from "#cpu/isa/isa.ts";
-import { CODE_PAGE, type MemoryLayout, PAGE_BYTES, Record, RECORD_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import {
+  CODE_PAGE,
+  FETCH_TLB,
+  type MemoryLayout,
+  MMU_MODES,
+  PAGE_BYTES,
+  Record,
+  RECORD_BYTES,
+  VCPU,
+  VCPU_FETCH_TLBS,
+} from "#cpu/vcpu/layout.ts";
 import type { FieldName } from "#cpu/ir/ir.ts";
 
 /** A block is decoded this far at most before it is run. */
@@ -25,6 +35,7 @@ export class CodePages {
   readonly #first: number;
   readonly #codeIndex: number;
   readonly #ramStart: number;
+  readonly #fetchTlbs: number;
   readonly #pageCount: number;
   /** Next page of the pool to hand out; it is taken from whoever has it. */
   #nextPage = 0;
@@ -40,6 +51,7 @@ export class CodePages {
     this.#first = cpu + layout.codePages;
     this.#codeIndex = cpu + layout.codeIndex;
     this.#ramStart = layout.ramStart;
+    this.#fetchTlbs = cpu + VCPU_FETCH_TLBS;
     this.#pageCount = layout.codePageCount;
   }
 
@@ -51,11 +63,22 @@ export class CodePages {
     if (previous !== 0) {
       this.onDrop(page);
       this.#setIndex(previous, 0);
+      this.#forget(page);
     }
     this.#setIndex(host, page);
     this.#words[(page + CODE_PAGE.host) >>> 2] = host | 0;
     this.#clear(page, host);
     return page;
+  }
+
+  /** Takes the page out of the fetch TLBs: what they map is no longer what it holds. */
+  #forget(page: number): void {
+    for (let entry = 0; entry < MMU_MODES * FETCH_TLB.entries; entry++) {
+      const at = (this.#fetchTlbs + entry * FETCH_TLB.entryBytes) >>> 2;
+      if (this.#words[at + (FETCH_TLB.page >>> 2)] !== (page | 0)) continue;
+      this.#words[at] = -1;
+      this.#words[at + 1] = -1;
+    }
   }
 
   /** The guest page's bytes are not those that were decoded: start over. */
@@ -105,9 +128,9 @@ export class CodePages {
    */
   decodeBlock(page: number, offset: number): boolean {
     for (let at = offset, n = 0; at < PAGE_BYTES && n < MAX_BLOCK; n++) {
-      if (this.isDecoded(page, at)) return true;
       const low = this.#halves[(page + CODE_PAGE.copy + at) >>> 1] as number;
       if (at === PAGE_BYTES - 2 && this.#isa.lengthOf(low) === 4) return at !== offset;
+      if (this.isDecoded(page, at)) return true;
       const decoded = this.instructionAt(page, at);
       this.#write(page + at * 8, decoded, at);
       if (this.#endsBlock(decoded)) return true;

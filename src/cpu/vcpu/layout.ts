@@ -90,6 +90,12 @@ const VCPU_FIELDS = [
   // LR/SC: guest virtual address and value of the reservation; address -1 is none.
   ["reservedAddress", 8],
   ["reservedValue", 8],
+  // A device access carried out by the machine thread. Order: address, width, value, then state; see `mmio-call.ts`.
+  ["mmioAddress", 8],
+  ["mmioValue", 8],
+  ["mmioWidth", 4],
+  // Shared: 0 idle, 1 asked (owner: machine thread), 2 answered, 3 answered with a bus error (owner: vCPU thread).
+  ["mmioState", 4],
   // Values handed to and from helpers in TypeScript.
   ["helperA", 8],
   ["helperB", 8],

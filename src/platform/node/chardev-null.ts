@@ -1,0 +1,6 @@
+/** The `null` character device: output goes nowhere, and nothing comes in. It is never "opened", as in QEMU. */
+import type { CharBackend } from "#core/host.ts";
+
+export function openNull(id: string): CharBackend {
+  return { name: id, attach() {}, poke() {}, write() {}, close() {} };
+}

@@ -1,0 +1,192 @@
+/**
+ * The `socket` character device: a TCP or unix socket, as a server or a client.
+ *
+ * One peer at a time. A server goes on listening when its peer leaves, and keeps later peers waiting until then; a
+ * client with `reconnectSeconds` tries again. Output without a peer is dropped.
+ * Thread: machine.
+ */
+import { lstatSync, unlinkSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, ListenOptions, Server, Socket } from "node:net";
+import type { CharBackend } from "#core/host.ts";
+import { InputPump } from "#io/char/input-pump.ts";
+import { ChardevError, chardevErrorCode } from "#platform/node/chardev-error.ts";
+
+/** Output that a slow peer may leave in our hands; beyond it output is dropped. */
+const MAX_UNSENT_BYTES = 4 << 20;
+/** Peers that wait for the present one to leave. */
+const MAX_WAITING = 8;
+
+export type SocketTarget = { readonly path: string } | { readonly host: string; readonly port: number };
+
+export type SocketChardevOptions = {
+  readonly id: string;
+  readonly target: SocketTarget;
+  readonly server: boolean;
+  /** Seconds until a client tries again; 0: it does not. */
+  readonly reconnectSeconds: number;
+};
+
+export type SocketChardev = CharBackend & {
+  /** Resolves when there is the first peer: what `wait=on` waits for. */
+  readonly connected: Promise<void>;
+  /** As QEMU writes it: "unix:/path", "tcp:127.0.0.1:4000"; with the port that the host chose for port 0. */
+  readonly address: string;
+};
+
+/** Resolves when it listens, or is connected, or (with `reconnectSeconds`) has tried. Rejects with {@link ChardevError}. */
+export async function openSocketChardev(options: SocketChardevOptions): Promise<SocketChardev> {
+  const chardev = new SocketBackend(options);
+  await chardev.open();
+  return chardev;
+}
+
+class SocketBackend implements SocketChardev {
+  readonly name: string;
+  readonly connected: Promise<void>;
+  address: string;
+  readonly #options: SocketChardevOptions;
+  readonly #pump: InputPump;
+  readonly #waiting: Socket[] = [];
+  #server: Server | undefined;
+  #peer: Socket | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+  #announceConnected: () => void = () => {};
+
+  constructor(options: SocketChardevOptions) {
+    this.#options = options;
+    this.name = options.id;
+    this.address = describe(options.target);
+    this.#pump = new InputPump(() => this.#peer?.resume());
+    this.connected = new Promise((resolve) => {
+      this.#announceConnected = resolve;
+    });
+  }
+
+  async open(): Promise<void> {
+    if (this.#options.server) await this.#listen();
+    else await this.#connect();
+  }
+
+  attach(frontend: Parameters<CharBackend["attach"]>[0]): void {
+    this.#pump.attach(frontend);
+    if (this.#peer) frontend.event("opened");
+  }
+  poke(): void {
+    this.#pump.flush();
+  }
+  write(bytes: Uint8Array): void {
+    const peer = this.#peer;
+    if (bytes.length > 0 && peer?.writable && peer.writableLength < MAX_UNSENT_BYTES) peer.write(bytes.slice());
+  }
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    for (const socket of this.#waiting.splice(0)) socket.destroy();
+    this.#peer?.destroy();
+    this.#server?.close();
+  }
+
+  #listen(): Promise<void> {
+    const { target } = this.#options;
+    if ("path" in target) removeStaleSocket(target.path);
+    const server = createServer((socket) => this.#arrived(socket));
+    this.#server = server;
+    return new Promise((resolve, reject) => {
+      server.once("error", (cause) => reject(this.#openError("cannot listen on", cause)));
+      server.listen(listenOptions(target), () => {
+        const bound = server.address() as AddressInfo | string | null;
+        if (!("path" in target) && bound && typeof bound === "object") {
+          this.address = describe({ host: target.host, port: bound.port });
+        }
+        resolve();
+      });
+    });
+  }
+
+  #arrived(socket: Socket): void {
+    if (!this.#peer) return this.#adopt(socket);
+    socket.on("error", () => {});
+    if (this.#waiting.length === MAX_WAITING) return void socket.destroy();
+    this.#waiting.push(socket);
+  }
+
+  async #connect(): Promise<void> {
+    const { target, reconnectSeconds } = this.#options;
+    const socket = connect(
+      "path" in target ? { path: target.path } : { host: target.host || "localhost", port: target.port },
+    );
+    await new Promise<void>((resolve, reject) => {
+      const failed = (cause: Error): void => {
+        if (reconnectSeconds === 0) return reject(this.#openError("cannot connect to", cause));
+        this.#retryLater();
+        resolve();
+      };
+      socket.once("error", failed);
+      socket.once("connect", () => {
+        socket.off("error", failed);
+        if (this.#closed) socket.destroy();
+        else this.#adopt(socket);
+        resolve();
+      });
+    });
+  }
+
+  #retryLater(): void {
+    if (this.#closed) return;
+    this.#retry = setTimeout(() => void this.#connect(), this.#options.reconnectSeconds * 1000);
+  }
+
+  #adopt(socket: Socket): void {
+    this.#peer = socket;
+    // What the last peer sent and nobody took is gone with it.
+    this.#pump.clear();
+    socket.setNoDelay(true);
+    socket.on("data", (chunk) => {
+      this.#pump.push(chunk);
+      if (this.#pump.heldBytes > 0) socket.pause();
+    });
+    socket.on("error", () => {}); // "close" follows
+    socket.on("close", () => this.#left());
+    this.#pump.frontend?.event("opened");
+    this.#announceConnected();
+  }
+
+  #left(): void {
+    this.#peer = undefined;
+    this.#pump.end();
+    if (this.#closed) return;
+    if (!this.#options.server) {
+      if (this.#options.reconnectSeconds > 0) this.#retryLater();
+      return;
+    }
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      if (!next.destroyed) return this.#adopt(next);
+    }
+  }
+
+  #openError(what: string, cause: NodeJS.ErrnoException): ChardevError {
+    const code = chardevErrorCode(cause);
+    return new ChardevError(code, `chardev ${this.name} ${what} ${this.address}: ${cause.message}`, { cause });
+  }
+}
+
+function describe(target: SocketTarget): string {
+  if ("path" in target) return `unix:${target.path}`;
+  return `tcp:${target.host.includes(":") ? `[${target.host}]` : target.host}:${target.port}`;
+}
+
+function listenOptions(target: SocketTarget): ListenOptions {
+  if ("path" in target) return { path: target.path };
+  return target.host === "" ? { port: target.port } : { host: target.host, port: target.port };
+}
+
+/** A socket file that an earlier process left would make listening fail; a file of any other kind stays. */
+function removeStaleSocket(path: string): void {
+  try {
+    if (lstatSync(path).isSocket()) unlinkSync(path);
+  } catch {
+    // It is not there, or listening will say what is wrong.
+  }
+}
