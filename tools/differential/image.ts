@@ -5,8 +5,7 @@
  *
  * The same image runs in QEMU's user mode (as a static ELF) and on a bare machine of ours; only the runner's end differs.
  */
-import { RISCV_ROWS } from "#cpu/isa/riscv/riscv.ts";
-import { encode, type Fields } from "#cpu/isa/riscv/encoder.ts";
+import { Assembler } from "./assembler.ts";
 import { BUFFER, RUNNER_REGISTER as TP } from "./sequence.ts";
 
 export const IMAGE_BASE = 0x8000_0000;
@@ -33,38 +32,6 @@ export type Image = {
   /** Address of each case's code. */
   readonly entries: readonly number[];
 };
-
-const rows = new Map(RISCV_ROWS.map((row) => [row.name, row] as const));
-
-/** Appends instructions; jumps backwards by label. */
-class Assembler {
-  readonly #view: DataView;
-  readonly #base: number;
-  at: number;
-
-  constructor(bytes: Uint8Array, base: number, at: number) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset);
-    this.#base = base;
-    this.at = at;
-  }
-  op(name: string, fields: Fields = {}): void {
-    const row = rows.get(name);
-    if (!row) throw new Error(`no row '${name}'`);
-    this.#view.setInt32(this.at - this.#base, encode(row, fields), true);
-    this.at += 4;
-  }
-  /** rd := address, relative to pc. */
-  address(rd: number, target: number): void {
-    const distance = target - this.at;
-    const low = (distance << 20) >> 20;
-    this.op("auipc", { rd, imm: distance - low });
-    this.op("addi", { rd, rs1: rd, imm: low });
-  }
-  bytes(data: Uint8Array): void {
-    new Uint8Array(this.#view.buffer, this.#view.byteOffset).set(data, this.at - this.#base);
-    this.at += data.length;
-  }
-}
 
 const FCSR = 3;
 const T0 = 5;

@@ -5,7 +5,6 @@
  * with a bounded count. Branches go to a later block. Memory accesses go to a buffer that lies across a page boundary.
  */
 
-import type { Decoded } from "#cpu/isa/isa.ts";
 import { type CompressedRow, RV64C } from "#cpu/isa/riscv/compressed.ts";
 import { parsePattern } from "#cpu/isa/riscv/decoder.ts";
 import { compressedTargets, encode, type Fields } from "#cpu/isa/riscv/encoder.ts";
@@ -48,6 +47,8 @@ const TESTED_EXTENSIONS: readonly string[] = ["i", "m", "a", "f", "d", "zfh", "z
 export const TESTED_ROWS: readonly InstructionRow[] = RISCV_ROWS.filter(
   (row) => TESTED_EXTENSIONS.includes(row.extension) && !NOT_TESTED.includes(row.name),
 );
+/** QEMU 7.2 counts beyond bit 31 when the low word is 0; tests beside the row have that case. */
+const CTZW = "ctzw";
 const isMemory = (row: InstructionRow): boolean => row.operands.endsWith("imm(rs1)") && row.name !== "jalr";
 const isAtomic = (row: InstructionRow): boolean => row.extension === "a";
 const isBranch = (row: InstructionRow): boolean => row.format === "B";
@@ -55,7 +56,7 @@ const ATOMICS = TESTED_ROWS.filter((row) => isAtomic(row) && !/^(lr|sc)/.test(ro
 const BRANCHES = TESTED_ROWS.filter(isBranch);
 const MEMORY = TESTED_ROWS.filter(isMemory);
 const PLAIN = TESTED_ROWS.filter(
-  (row) => !isMemory(row) && !isAtomic(row) && !isBranch(row) && !row.name.startsWith("jal"),
+  (row) => !isMemory(row) && !isAtomic(row) && !isBranch(row) && !row.name.startsWith("jal") && row.name !== CTZW,
 );
 const FLOAT = PLAIN.filter((row) => ["f", "d", "zfh"].includes(row.extension));
 
@@ -153,6 +154,7 @@ export class SequenceGenerator {
     if (kind < 7) return this.#reserved();
     if (kind < 9) return [this.#atomic()];
     if (kind < 11) return this.#status();
+    if (kind < 12 && random.oneIn(3)) return this.#countTrailing();
     return [this.#straight()];
   }
 
@@ -189,6 +191,14 @@ export class SequenceGenerator {
   #atomic(): Item {
     const row = this.#random.pick(ATOMICS);
     return this.#item(row.name, { ...this.#fields(row), rs1: this.#random.pick(this.#alignedBases) });
+  }
+
+  /** ctzw of a word that is not 0. */
+  #countTrailing(): Block {
+    const value = this.#destination() || 5;
+    if (this.#isReserved(value)) return this.#countTrailing();
+    const nonZero = this.#item("ori", { rd: value, rs1: this.#source(), imm: 1 << this.#random.below(11) });
+    return [nonZero, this.#item(CTZW, { rd: this.#destination(), rs1: value })];
   }
 
   /** lr and sc, mostly a pair that belongs together. */
@@ -365,5 +375,3 @@ export function assemble(sequence: Sequence, address: number, limit = sequence.b
   }
   return bytes;
 }
-
-export type { Decoded };

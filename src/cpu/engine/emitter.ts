@@ -2,7 +2,7 @@
  * Turns IR into WebAssembly code. What differs between the engines (where guest registers live, how an
  * instruction ends) is left to subclasses: routines, the interpreter, the region translator.
  */
-import { type Expr, ExprKind, F32, F64, I32, I64, type Operand, type Stmt, StmtKind, type ValueType } from "#cpu/ir/ir.ts";
+import { type Expr, ExprKind, F32, F64, I32, I64, Likely, type Operand, type Stmt, StmtKind, type ValueType } from "#cpu/ir/ir.ts";
 import { Code, VOID } from "#cpu/wasm/code.ts";
 import type { FunctionBody } from "#cpu/wasm/module.ts";
 
@@ -106,7 +106,8 @@ export abstract class Emitter {
         break;
       case StmtKind.If:
         this.expr(s.a as Expr);
-        this.openIf();
+        if (s.op === Likely.Never) this.openHintedIf(0);
+        else this.openIf();
         this.statements(s.then);
         if (s.else.length > 0) {
           code.else();
@@ -149,6 +150,9 @@ export abstract class Emitter {
       case StmtKind.Return:
         if (s.a) this.expr(s.a);
         code.return();
+        break;
+      case StmtKind.RequireFloat:
+        this.requireFloat();
         break;
       case StmtKind.CheckTrap:
         this.checkTrap();
@@ -257,6 +261,7 @@ export abstract class Emitter {
     this.close();
   }
   protected abstract readonly trapPendingOffset: number;
+  protected abstract requireFloat(): void;
 
   #switch(s: Stmt): void {
     const { code } = this;

@@ -60,6 +60,19 @@ export abstract class GuestEmitter extends Emitter {
     this.close();
   }
 
+  protected requireFloat(): void {
+    const { code } = this;
+    code.localGet(0);
+    code.memory(0x28, 2, VCPU.fpReady);
+    code.op(0x45);
+    this.openHintedIf(0);
+    code.localGet(0);
+    this.pc();
+    code.call(this.functionIndex("fpEnable"));
+    this.checkTrap();
+    this.close();
+  }
+
   /** Leaves an i32 on the stack, 1 on a hit; returns the local with the entry's address. */
   #lookUp(address: Expr, va: number, width: number, tag: number): number {
     const { code } = this;

@@ -251,11 +251,28 @@ class InterpreterEmitter extends GuestEmitter {
         this.nextPc();
         for (const argument of s.args) this.expr(argument);
         code.call(this.functionIndex(s.name));
-        code.return();
+        if (s.op === 1) this.#resume();
+        else code.return();
         break;
       default:
         throw new Error(`unknown IR statement kind ${s.kind}`);
     }
+  }
+
+  /** The next pc is on the stack: goes on when it is the following instruction's. The access mode may have changed. */
+  #resume(): void {
+    const { code } = this;
+    code.localTee(this.#npc);
+    this.nextPc();
+    code.op(0x52);
+    this.openHintedIf(0);
+    code.localGet(this.#npc);
+    code.return();
+    this.close();
+    code.localGet(0);
+    code.memory(0x28, 2, VCPU.tlbData);
+    code.localSet(this.tlbLocal);
+    this.#advance();
   }
 
   #branch(condition: Expr): void {

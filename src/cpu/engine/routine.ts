@@ -81,6 +81,9 @@ class RoutineEmitter extends Emitter {
   protected control(_statement: Stmt): void {
     this.#noGuest();
   }
+  protected requireFloat(): void {
+    this.#noGuest();
+  }
   protected leaveForTrap(): void {
     this.#noGuest();
   }

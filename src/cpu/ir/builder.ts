@@ -10,6 +10,7 @@ import {
   F64,
   I32,
   I64,
+  Likely,
   type Operand,
   type Stmt,
   StmtKind,
@@ -372,6 +373,10 @@ export class Builder {
     const elseStatements = otherwise ? this.#nested(otherwise) : NO_STMTS;
     this.statements.push(stmt(StmtKind.If, { a: condition, then: thenStatements, else: elseStatements }));
   }
+  /** An `if` that is rarely taken; kept out of the way of the other path. */
+  unlikely(condition: Expr, then: () => void): void {
+    this.statements.push(stmt(StmtKind.If, { op: Likely.Never, a: condition, then: this.#nested(then) }));
+  }
   /** Runs `body` until a `break` of its label; falling off its end leaves the loop too. */
   loop(body: (label: Label) => void): void {
     const label = ++this.#labels;
@@ -424,6 +429,17 @@ export class Builder {
   /** Calls routine `name(cpu, pc, nextPc, ...args)`, which returns the next pc, and goes there through the dispatcher. */
   enter(name: string, args: readonly Expr[] = NO_EXPRS): void {
     this.statements.push(stmt(StmtKind.Enter, { name, args }));
+  }
+  /**
+   * The same for a routine that mostly returns `nextPc`: the engine then goes on with the next instruction.
+   * The routine has written register `written` in the vCPU block.
+   */
+  enterAndResume(name: string, args: readonly Expr[], written: Operand): void {
+    this.statements.push(stmt(StmtKind.Enter, { name, args, op: 1, operand: written }));
+  }
+  /** Floating point must be on; the instruction is illegal otherwise. */
+  requireFloat(): void {
+    this.statements.push(stmt(StmtKind.RequireFloat, {}));
   }
   /** Leaves when a routine called before has recorded a trap. */
   checkTrap(): void {

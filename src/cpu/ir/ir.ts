@@ -76,13 +76,18 @@ export const StmtKind = {
   Jump: 12,
   /** Jump to a computed address. */
   JumpReg: 13,
-  /** Call a runtime routine that returns the next pc and go there through the dispatcher. */
+  /**
+   * Call a runtime routine that returns the next pc and go there through the dispatcher. With `op` 1 the instruction
+   * may simply go on when that is the one that follows; register `operand` has been written in memory then.
+   */
   Enter: 14,
   /** Leave if a runtime routine has recorded a trap. */
   CheckTrap: 15,
   /** Runs `cases[a]`, or `else` when there is none. */
   Switch: 16,
   Fence: 17,
+  /** Floating point must be on (and becomes dirty), or the instruction is illegal. */
+  RequireFloat: 18,
 } as const;
 
 export type Stmt = {
@@ -102,4 +107,7 @@ export type Stmt = {
 };
 
 /** How a jump that sets a link register or returns is meant; the region translator nests calls by it. */
+/** Which way an `If` mostly goes, in `op`. */
+export const Likely = { Unknown: 0, Never: 1 } as const;
+
 export const JumpHint = { None: 0, Call: 1, Return: 2 } as const;

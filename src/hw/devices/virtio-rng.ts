@@ -56,12 +56,13 @@ export class VirtioRng implements VirtioDevice {
   handleQueue(): void {
     const queue = this.#host.queues[0];
     if (!queue) return;
+    const { random } = this.#ports;
     let served = 0;
     while (this.#quota > 0 && served++ < queue.size) {
       const chain = queue.pop();
       if (!chain) return;
       const bytes = new Uint8Array(Math.min(chain.writableBytes, MAX_REQUEST_BYTES, this.#quota));
-      this.#ports.random.fill(bytes);
+      random.fill(bytes);
       queue.push(chain, scatter(chain.writable, 0, bytes));
       queue.notify();
       this.#spend(bytes.length);

@@ -39,7 +39,7 @@ export async function openChardev(request: ChardevRequest, notices: ChardevNotic
     }
     case "unix":
       return openSocket(request, { path: request.path }, notices);
-    case "tcp":
+    default:
       return openSocket(request, { host: request.host, port: request.port }, notices);
   }
 }

@@ -7,7 +7,7 @@
  */
 import { lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import type { AddressInfo, ListenOptions, Server, Socket } from "node:net";
+import type { ListenOptions, Server, Socket } from "node:net";
 import type { CharBackend } from "#core/host.ts";
 import { InputPump } from "#io/char/input-pump.ts";
 import { ChardevError, chardevErrorCode } from "#platform/node/chardev-error.ts";
@@ -96,7 +96,7 @@ class SocketBackend implements SocketChardev {
     return new Promise((resolve, reject) => {
       server.once("error", (cause) => reject(this.#openError("cannot listen on", cause)));
       server.listen(listenOptions(target), () => {
-        const bound = server.address() as AddressInfo | string | null;
+        const bound = server.address();
         if (!("path" in target) && bound && typeof bound === "object") {
           this.address = describe({ host: target.host, port: bound.port });
         }

@@ -49,9 +49,9 @@ export function openStdio(options: StdioOptions): CharBackend {
   return {
     name: options.id,
     attach(frontend) {
+      setRaw(true);
       pump.attach(frontend);
       frontend.event("opened");
-      setRaw(true);
       stdin.on("data", onData);
       stdin.on("end", onEnd);
     },

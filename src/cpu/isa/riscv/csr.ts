@@ -395,6 +395,7 @@ export function csrRoutines(rows: readonly CsrRow[]): readonly Routine[] {
         () => b.return(b.i64(0)),
       ),
     );
+  const satpIndex = rows.findIndex((row) => row.name === "satp") + 1;
   const csrWrite = routine("csrWrite", [I32, I64], undefined, (b, index, value) =>
     b.switch(
       b.sub(index, b.i32(1)),
@@ -418,7 +419,9 @@ export function csrRoutines(rows: readonly CsrRow[]): readonly Routine[] {
       b.effect("csrWrite", [b.cpu(), index, value]);
     });
     b.store(b.add(b.cpu(), rd), 0, old);
-    b.return(b.call("resumeAt", I64, [b.cpu(), nextPc]));
+    // The code that follows a change of address space is looked up anew.
+    const leaves = b.extU(b.eq(index, b.i32(satpIndex)));
+    b.return(b.or(b.call("resumeAt", I64, [b.cpu(), nextPc]), leaves));
   });
   return [
     writeStatus,

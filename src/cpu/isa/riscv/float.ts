@@ -38,14 +38,6 @@ const DYNAMIC = 7;
 /** The rounding mode field of operations that round nothing. */
 const NO_ROUNDING = 0;
 
-/** FS must be on; it becomes dirty. */
-function requireFloat(b: Builder): void {
-  b.if(b.eqz(b.get(I32, VCPU.fpReady)), () => {
-    b.effect("fpEnable", [b.cpu(), b.pc()]);
-    b.checkTrap();
-  });
-}
-
 /** The raw bits of a register in the format, i64; a badly boxed one is the canonical NaN (21.2). */
 function unbox(b: Builder, format: Format, reg: Operand): Expr {
   const raw = b.let(b.convert("bits64", b.getFReg(reg)));
@@ -109,7 +101,7 @@ type Native = (b: Builder, x: Expr, y: Expr) => Expr;
 const arithmetic =
   (format: Format, op: FloatOpName, native: Native, operands: 1 | 2): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const x = unbox(b, format, o.rs1);
     const y = operands === 2 ? unbox(b, format, o.rs2) : x;
     if (format === H) {
@@ -117,7 +109,7 @@ const arithmetic =
       return;
     }
     const result = b.variable(native(b, toNative(b, format, x), toNative(b, format, y)));
-    b.if(b.eqz(b.and(fastRounding(b, o.rm), isNormal(b, format, result))), () =>
+    b.unlikely(b.eqz(b.and(fastRounding(b, o.rm), isNormal(b, format, result))), () =>
       b.assign(result, toNative(b, format, slow(b, op, format, o.rm, [x, y]))),
     );
     setBits(b, format, o.rd, fromNative(b, result));
@@ -134,7 +126,7 @@ const FMA = {
 const multiplyAdd =
   (format: Format, op: keyof typeof FMA): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const x = unbox(b, format, o.rs1);
     const y = unbox(b, format, o.rs2);
     const z = unbox(b, format, o.rs3);
@@ -153,7 +145,7 @@ const multiplyAdd =
         signed(toNative(b, format, z), FMA[op].addend),
       ]),
     );
-    b.if(b.eqz(b.and(fastRounding(b, o.rm), isNormal(b, format, result))), () =>
+    b.unlikely(b.eqz(b.and(fastRounding(b, o.rm), isNormal(b, format, result))), () =>
       b.assign(result, toNative(b, format, slow(b, op, format, o.rm, [x, y, z]))),
     );
     setBits(b, format, o.rd, fromNative(b, result));
@@ -220,7 +212,7 @@ const fmaF32 = routine("fmaF32", [F32, F32, F32], F32, (b, x, y, z) => {
 const signInjection =
   (format: Format, sign: (b: Builder, x: Expr, y: Expr) => Expr): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const mask = 1n << BigInt(format.bits - 1);
     const x = unbox(b, format, o.rs1);
     const y = unbox(b, format, o.rs2);
@@ -232,7 +224,7 @@ const ordered = (b: Builder, x: Expr, y: Expr): Expr => b.and(b.eq(x, x), b.eq(y
 const minMax =
   (format: Format, op: FloatOpName, native: Native): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const x = unbox(b, format, o.rs1);
     const y = unbox(b, format, o.rs2);
     if (format === H) {
@@ -242,7 +234,7 @@ const minMax =
     const xn = b.let(toNative(b, format, x));
     const yn = b.let(toNative(b, format, y));
     const result = b.variable(native(b, xn, yn));
-    b.if(b.eqz(ordered(b, xn, yn)), () =>
+    b.unlikely(b.eqz(ordered(b, xn, yn)), () =>
       b.assign(result, toNative(b, format, slow(b, op, format, undefined, [x, y]))),
     );
     setBits(b, format, o.rd, fromNative(b, result));
@@ -251,7 +243,7 @@ const minMax =
 const compare =
   (format: Format, op: FloatOpName, native: Native): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const x = unbox(b, format, o.rs1);
     const y = unbox(b, format, o.rs2);
     if (format === H) {
@@ -261,14 +253,14 @@ const compare =
     const xn = b.let(toNative(b, format, x));
     const yn = b.let(toNative(b, format, y));
     const result = b.variable(b.extU(native(b, xn, yn)));
-    b.if(b.eqz(ordered(b, xn, yn)), () => b.assign(result, slow(b, op, format, undefined, [x, y])));
+    b.unlikely(b.eqz(ordered(b, xn, yn)), () => b.assign(result, slow(b, op, format, undefined, [x, y])));
     b.setReg(o.rd, result);
   };
 
 const classify =
   (format: Format): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     b.setReg(o.rd, slow(b, "class", format, undefined, [unbox(b, format, o.rs1)]));
   };
 
@@ -292,7 +284,7 @@ const TRUNCATE = {
 const toInteger =
   (format: Format, kind: IntegerKind): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const x = unbox(b, format, o.rs1);
     if (format === H) {
       b.setReg(o.rd, slow(b, kind.op, format, o.rm, [x]));
@@ -305,21 +297,16 @@ const toInteger =
     const truncating = b.and(b.eq(b.imm32(o.rm), b.i32(RTZ)), b.load(I32, b.cpu(), VCPU.fpFast, 1));
     const certain = b.and(inRange, b.or(b.eq(truncated, value), truncating));
     const result = b.variable(b.i64(0));
-    b.if(
-      certain,
-      () => {
-        const integer = b.convert(TRUNCATE[kind.truncate], value);
-        b.assign(result, integer.type === I32 ? b.extS(integer) : integer);
-      },
-      () => b.assign(result, slow(b, kind.op, format, o.rm, [x])),
-    );
+    const integer = b.convert(TRUNCATE[kind.truncate], value);
+    b.assign(result, integer.type === I32 ? b.extS(integer) : integer);
+    b.unlikely(b.eqz(certain), () => b.assign(result, slow(b, kind.op, format, o.rm, [x])));
     b.setReg(o.rd, result);
   };
 
 const fromInteger =
   (format: Format, kind: IntegerKind): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const x = b.let(b.getReg(o.rs1));
     if (format === H) {
       setBits(b, format, o.rd, slow(b, kind.from, format, o.rm, [x]));
@@ -334,7 +321,7 @@ const fromInteger =
       // Exact when the magnitude fits in the significand.
       const limit = format === D ? 2n ** 53n : 2n ** 24n;
       const fits = b.leU(b.add(value, b.i64(signed ? limit : 0n)), b.i64(signed ? 2n * limit : limit));
-      b.if(b.eqz(b.or(fits, fastRounding(b, o.rm))), () =>
+      b.unlikely(b.eqz(b.or(fits, fastRounding(b, o.rm))), () =>
         b.assign(result, toNative(b, format, slow(b, kind.from, format, o.rm, [x]))),
       );
     }
@@ -344,7 +331,7 @@ const fromInteger =
 const convertFormat =
   (to: Format, from: Format): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const x = unbox(b, from, o.rs1);
     const op = to === D ? "to_f64" : to === S ? "to_f32" : "to_f16";
     if (from === H || to === H) {
@@ -355,7 +342,7 @@ const convertFormat =
     const result = b.variable(b.convert(to === D ? "promote" : "demote", value));
     const exact =
       to === D ? b.eq(value, value) : b.and(fastRounding(b, o.rm), isNormal(b, to, result));
-    b.if(b.eqz(exact), () => b.assign(result, toNative(b, to, slow(b, op, from, o.rm, [x]))));
+    b.unlikely(b.eqz(exact), () => b.assign(result, toNative(b, to, slow(b, op, from, o.rm, [x]))));
     setBits(b, to, o.rd, fromNative(b, result));
   };
 
@@ -363,14 +350,14 @@ const convertFormat =
 const moveToInteger =
   (format: Format): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const raw = b.convert("bits64", b.getFReg(o.rs1));
     b.setReg(o.rd, format === D ? raw : format === S ? b.ext32S(raw) : b.ext16S(raw));
   };
 const moveFromInteger =
   (format: Format): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const mask = (1n << BigInt(format.bits)) - 1n;
     const value = b.getReg(o.rs1);
     setBits(b, format, o.rd, format === D ? value : b.and(value, b.i64(mask)));
@@ -407,20 +394,20 @@ function halfBits(value: number): bigint {
 const loadImmediate =
   (format: Format, index: number): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     setBits(b, format, o.rd, b.i64(fliBits(format, index)));
   };
 const alwaysSlow =
   (format: Format, op: FloatOpName): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     setBits(b, format, o.rd, slow(b, op, format, o.rm, [unbox(b, format, o.rs1)]));
   };
 
 const load =
   (format: Format): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const address = b.add(b.getReg(o.rs1), b.imm(o.imm));
     if (format === D) b.setFReg(o.rd, b.guestLoadF64(address));
     else setBits(b, format, o.rd, b.guestLoad(address, format === S ? 4 : 2, false));
@@ -428,7 +415,7 @@ const load =
 const store =
   (format: Format): Meaning =>
   (b, o) => {
-    requireFloat(b);
+    b.requireFloat();
     const address = b.add(b.getReg(o.rs1), b.imm(o.imm));
     if (format === D) b.guestStore(address, 8, b.getFReg(o.rs2));
     else b.guestStore(address, format === S ? 4 : 2, b.convert("bits64", b.getFReg(o.rs2)));
@@ -502,12 +489,12 @@ function zfaRows(f: Format): InstructionRow[] {
 }
 function zfaPair(format: Format, op: FloatOpName): Meaning {
   return (b, o: Operands) => {
-    requireFloat(b);
+    b.requireFloat();
     setBits(b, format, o.rd, slow(b, op, format, undefined, [unbox(b, format, o.rs1), unbox(b, format, o.rs2)]));
   };
 }
 const modularConvert: Meaning = (b, o) => {
-  requireFloat(b);
+  b.requireFloat();
   b.setReg(o.rd, slow(b, "cvtmod_w", D, undefined, [unbox(b, D, o.rs1)]));
 };
 

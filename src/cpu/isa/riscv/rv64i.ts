@@ -111,7 +111,7 @@ const csr =
   (op: number, immediate: boolean): Meaning =>
   (b, o) => {
     const source = immediate ? b.imm(o.uimm) : op === CsrOp.Read ? b.i64(0) : b.getReg(o.rs1);
-    b.enter("csrAccess", [b.imm32(o.csr), b.i32(op), source, b.regOffset(o.rd)]);
+    b.enterAndResume("csrAccess", [b.imm32(o.csr), b.i32(op), source, b.regOffset(o.rd)], o.rd);
   };
 const nothing: Meaning = () => {};
 const enters =
