@@ -166,12 +166,6 @@ export function buildPrivilegedImage(cases: readonly PrivilegedCase[], ending: E
 }
 
 function emitRunner(a: Assembler, ending: Ending, recordBytes: number): { handler: number; supervisorHandler: number } {
-  // Everything may be accessed below machine mode unless a case says otherwise: the last PMP entry.
-  a.op("addi", { rd: T0, rs1: 0, imm: -1 });
-  a.op("csrrw", { rd: 0, rs1: T0, csr: 0x3bf });
-  a.op("addi", { rd: T0, rs1: 0, imm: 0x1f });
-  a.op("slli", { rd: T0, rs1: T0, imm: 56 });
-  a.op("csrrw", { rd: 0, rs1: T0, csr: 0x3a2 });
   // The handler lies behind the runner, a jump of known length ahead: patched below.
   const vector = a.at;
   a.op("addi");
@@ -204,6 +198,12 @@ function emitRunner(a: Assembler, ending: Ending, recordBytes: number): { handle
     a.op("addi", { rd: T2, rs1: T2, imm: 2041 });
     a.op("sd", { rs1: T2, rs2: T0, imm: 0 });
   }
+  // Everything may be accessed below machine mode unless a case says otherwise: the last PMP entry.
+  a.op("addi", { rd: T0, rs1: 0, imm: -1 });
+  a.op("csrrw", { rd: 0, rs1: T0, csr: 0x3bf });
+  a.op("addi", { rd: T0, rs1: 0, imm: 0x1f });
+  a.op("slli", { rd: T0, rs1: T0, imm: 56 });
+  a.op("csrrw", { rd: 0, rs1: T0, csr: 0x3a2 });
   for (const name of CSR_NAMES) {
     a.op("ld", { rd: T0, rs1: TP, imm: 8 * csrSlot(name) });
     a.op("csrrw", { rd: 0, rs1: T0, csr: CASE_CSRS[name] });

@@ -90,7 +90,7 @@ const VCPU_FIELDS = [
   // LR/SC: guest virtual address and value of the reservation; address -1 is none.
   ["reservedAddress", 8],
   ["reservedValue", 8],
-  // A device access carried out by the machine thread. Order: address, width, value, then state; see `mmio-call.ts`.
+  // A device access carried out by the machine thread. Order: address, width, value, then state; see `mmio-mailbox.ts`.
   ["mmioAddress", 8],
   ["mmioValue", 8],
   ["mmioWidth", 4],
@@ -180,14 +180,14 @@ const VCPU_CODE_INDEX = align(VCPU_FETCH_TLBS + MMU_MODES * VCPU_FETCH_TLB_BYTES
 export const CONTROL = {
   /** Owner: machine thread. Bits for the machine thread to look at; others set them with or, and notify. */
   machineRequest: 16,
-  /** Bit per waiting MMIO call, up to 32 vCPUs a word, 16 words. Owner: vCPU threads set, machine clears. */
-  mmioCalls: 32,
   /** Wakes the timer thread; a counter that grows with every change of a deadline. */
   timerChanged: 64,
   /** Number of vCPUs that run guest code; the timer thread ticks only while it is not 0. */
   runningVcpus: 65,
   /** 1 while the machine runs, 0 while it is stopped. */
   running: 66,
+  /** vCPU threads that have seen that the machine is stopped. */
+  stoppedVcpus: 67,
 } as const;
 
 /**

@@ -120,7 +120,11 @@ export class Vcpu {
   /** Power-on state: registers 0 but for what the caller sets, TLBs empty. */
   reset(options: { pc: bigint; misa: bigint; menvcfg: bigint; features: number }): void {
     const { view, cpu } = this;
-    new Uint8Array(view.buffer).fill(0, cpu, cpu + VCPU_TLBS);
+    // The words that other threads write are left alone.
+    const bytes = new Uint8Array(view.buffer);
+    bytes.fill(0, cpu, cpu + VCPU.request);
+    bytes.fill(0, cpu + VCPU.tlbData, cpu + VCPU.mmioAddress);
+    bytes.fill(0, cpu + VCPU.helperA, cpu + VCPU_TLBS);
     new Uint8Array(view.buffer).fill(0xff, cpu + VCPU_TLBS, cpu + VCPU_FETCH_TLBS + 4 * 4096);
     view.setBigUint64(cpu + VCPU.pc, options.pc, true);
     view.setBigUint64(cpu + VCPU.misa, options.misa, true);
@@ -158,6 +162,14 @@ export class Vcpu {
     }
   }
 
+  /** True when an interrupt that mie enables is pending: WFI does not wait then (privileged spec 3.3.3). */
+  hasPendingInterrupt(): boolean {
+    const { view, cpu } = this;
+    const lines = Atomics.load(this.words, (cpu + VCPU.irqLines) >>> 2);
+    const soft = view.getInt32(cpu + VCPU.mipSoft, true);
+    return ((lines | soft) & view.getInt32(cpu + VCPU.mie, true)) !== 0;
+  }
+
   /** Takes an interrupt if one is pending and enabled. */
   takeInterrupt(): void {
     this.runtime.interruptCheck(this.cpu);
@@ -177,7 +189,7 @@ export class Vcpu {
 
   #decode(): void {
     const { pc } = this;
-    this.statistics.decodedBlocks++;if((globalThis as any).LOGPC)(globalThis as any).LOGPC(pc);
+    this.statistics.decodedBlocks++;
     const page = this.#fetch(pc);
     if (page === 0) return;
     if (this.pages.decodeBlock(page, Number(pc & 0xfffn))) return;

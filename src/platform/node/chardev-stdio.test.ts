@@ -37,7 +37,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("a pipe: input comes in pieces that fit, and its end does not end the process", () => {
-  const run = spawnSync(process.execPath, [program], { input: "abcdefghij", timeout: 700, encoding: "utf8" });
+  const run = spawnSync(process.execPath, [program], { input: "abcdefghij", timeout: 1500, encoding: "utf8" });
   expect(run.stdout).toBe("<opened>abcd.efgh.ij.<closed>");
   expect(run.signal).toBe("SIGTERM"); // it went on until the time was up
 });

@@ -1,0 +1,150 @@
+/**
+ * The npm API: a machine inside a program.
+ */
+import { readFile } from "node:fs/promises";
+import type { CharBackend, CharFrontend } from "#core/host.ts";
+import { parseCommandLine } from "#app/cli/command-line.ts";
+import { nodeHost } from "#app/node-host.ts";
+import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
+
+export type { MachineEvent } from "#machine/machine.ts";
+
+export type MachineOptions = {
+  /** File names. */
+  readonly firmware: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  /** As `-m`: "512M", "1G". Default 128M. */
+  readonly memory?: string;
+  /** vCPUs; default 1. */
+  readonly smp?: number;
+  readonly accel?: "wasm" | "interp";
+  /** Further arguments in QEMU's syntax, for example ["-drive", "if=virtio,file=disk.raw,format=raw"]. */
+  readonly args?: readonly string[];
+};
+
+const CONSOLE_ID = "api-console";
+const TEXT_LIMIT = 1 << 20;
+
+/** The machine's first serial port. */
+export class Console implements CharBackend {
+  readonly name = CONSOLE_ID;
+  #frontend: CharFrontend | undefined;
+  #pending: number[] = [];
+  #text = "";
+  readonly #decoder = new TextDecoder();
+  readonly #listeners = new Set<(text: string) => void>();
+
+  /** Types `text` into the guest. */
+  type(text: string): void {
+    this.#pending.push(...new TextEncoder().encode(text));
+    this.poke();
+  }
+  /** Calls `listener` with what the guest prints; returns a function that stops that. */
+  onText(listener: (text: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+  /** Resolves with everything printed up to the end of the first match, which is consumed. */
+  waitFor(pattern: RegExp, timeoutMs = 60_000): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const match = pattern.exec(this.#text);
+        if (!match) return;
+        const end = match.index + match[0].length;
+        const before = this.#text.slice(0, end);
+        this.#text = this.#text.slice(end);
+        clearTimeout(timer);
+        stop();
+        resolve(before);
+      };
+      const stop = this.onText(look);
+      const timer = setTimeout(() => {
+        stop();
+        reject(new Error(`the guest did not print ${String(pattern)} within ${timeoutMs} ms`));
+      }, timeoutMs);
+      look();
+    });
+  }
+
+  attach(frontend: CharFrontend): void {
+    this.#frontend = frontend;
+    frontend.event("opened");
+  }
+  write(bytes: Uint8Array): void {
+    const text = this.#decoder.decode(bytes.slice(), { stream: true });
+    this.#text = (this.#text + text).slice(-TEXT_LIMIT);
+    for (const listener of this.#listeners) listener(text);
+  }
+  poke(): void {
+    const room = this.#frontend?.canReceive() ?? 0;
+    if (room > 0 && this.#pending.length > 0) this.#frontend?.receive(Uint8Array.from(this.#pending.splice(0, room)));
+  }
+  close(): void {}
+}
+
+/** A machine with its console. */
+export class Machine {
+  readonly console: Console;
+  readonly #machine: BoardMachine;
+
+  /** Builds a stopped machine. Throws errors with a `code` and a sentence. */
+  static async create(options: MachineOptions): Promise<Machine> {
+    const command = parseCommandLine([
+      ...["-M", "virt", "-display", "none", "-m", options.memory ?? "128M", "-smp", String(options.smp ?? 1)],
+      ...["-bios", options.firmware, "-accel", options.accel ?? "wasm"],
+      ...(options.kernel === undefined ? [] : ["-kernel", options.kernel]),
+      ...(options.initrd === undefined ? [] : ["-initrd", options.initrd]),
+      ...(options.append === undefined ? [] : ["-append", options.append]),
+      ...(options.args ?? []),
+    ]);
+    if (command.kind === "print") throw new Error("an option that prints and exits makes no machine");
+    const console = new Console();
+    const config = { ...command.machine, chardevs: [], serials: [CONSOLE_ID] };
+    const read = async (path: string | undefined): Promise<Uint8Array | undefined> =>
+      path === undefined ? undefined : new Uint8Array(await readFile(path));
+    const host = await nodeHost(config, {
+      exit: () => {},
+      say: () => {},
+      chardevs: new Map([[CONSOLE_ID, console]]),
+    });
+    const files = {
+      firmware: await read(options.firmware),
+      kernel: await read(options.kernel),
+      initrd: await read(options.initrd),
+    };
+    return new Machine(await BoardMachine.create(config, files, host), console);
+  }
+
+  private constructor(machine: BoardMachine, console: Console) {
+    this.#machine = machine;
+    this.console = console;
+  }
+
+  start(): void {
+    this.#machine.start();
+  }
+  stop(): Promise<void> {
+    return this.#machine.stop();
+  }
+  reset(): Promise<void> {
+    return this.#machine.reset();
+  }
+  /** Ends the machine and its threads. */
+  quit(): Promise<void> {
+    return this.#machine.quit();
+  }
+  on(listener: (event: MachineEvent) => void): () => void {
+    return this.#machine.on(listener);
+  }
+  readMemory(address: number, lengthBytes: number): Uint8Array | undefined {
+    return this.#machine.readMemory(address, lengthBytes);
+  }
+  writeMemory(address: number, bytes: Uint8Array): boolean {
+    return this.#machine.writeMemory(address, bytes);
+  }
+  readRegisters(vcpu: number): { readonly x: readonly bigint[]; readonly pc: bigint } {
+    return this.#machine.readRegisters(vcpu);
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The host of a machine in Node: threads, files, character devices.
+ */
+import { setFlagsFromString } from "node:v8";
+import { Worker } from "node:worker_threads";
+import type { CharBackend, Disk } from "#core/host.ts";
+import { CharMux } from "#io/char/mux.ts";
+import { openRawDisk } from "#io/block/raw.ts";
+import type { MachineConfig } from "#machine/config.ts";
+import type { MachineHost, ThreadHandle } from "#machine/machine.ts";
+import { openChardev } from "#platform/node/chardev-open.ts";
+import { nodeClock, nodeTimers } from "#platform/node/clock.ts";
+import { openDiskFile } from "#platform/node/files-disk.ts";
+import { nodeRandom } from "#platform/node/random.ts";
+
+export type NodeHostOptions = {
+  /** Ctrl-A x on a multiplexed terminal. */
+  readonly exit: () => void;
+  readonly say: (line: string) => void;
+  /** Character devices that the program brings itself, by id. */
+  readonly chardevs?: ReadonlyMap<string, CharBackend>;
+};
+
+export async function nodeHost(config: MachineConfig, options: NodeHostOptions): Promise<MachineHost> {
+  try {
+    // Keeps the slow paths of memory accesses out of the way of the fast ones; see docs/ARCHITECTURE.md.
+    setFlagsFromString("--experimental-wasm-branch-hinting");
+  } catch {
+    // An engine without the flag has it always on, or is only slower.
+  }
+  const clock = nodeClock();
+  const disks = new Map<string, Disk>();
+  for (const drive of config.drives) {
+    const file = await openDiskFile(drive.file, { readOnly: drive.readOnly });
+    const disk = openRawDisk(file, { readOnly: drive.readOnly, noFlush: drive.noFlush });
+    disks.set(drive.interface === "pflash" ? `pflash${drive.index ?? 0}` : drive.id, disk);
+  }
+  const chardevs = new Map(options.chardevs);
+  for (const chardev of config.chardevs) {
+    const backend = await openChardev(chardev, { say: options.say });
+    if (chardev.kind === "stdio" && chardev.mux) {
+      chardevs.set(chardev.id, new CharMux(backend, clock, { exit: options.exit }).port("serial0"));
+    } else chardevs.set(chardev.id, backend);
+  }
+  return {
+    clock,
+    timers: nodeTimers(clock),
+    random: nodeRandom(),
+    disks,
+    chardevs,
+    startThread: (kind, data) =>
+      new Promise<ThreadHandle>((resolve, reject) => {
+        const worker = new Worker(new URL(`./workers/${kind}.js`, import.meta.url), {
+          workerData: data,
+          resourceLimits: { stackSizeMb: 8 },
+        });
+        worker.once("message", () => resolve({ terminate: async () => void (await worker.terminate()) }));
+        worker.once("error", reject);
+        worker.on("error", (error) => {
+          options.say(`internal error in the ${kind} thread: ${error.message}`);
+          options.exit();
+        });
+      }),
+  };
+}

@@ -1,0 +1,346 @@
+/**
+ * A machine: the board, its threads, and what starts, stops and resets them.
+ *
+ *   config -> memory -> devices -> threads -> start;  guest -> doorbell -> devices -> backends
+ *
+ * Thread: machine. The host comes in through `MachineHost`.
+ */
+import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
+import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
+import { CONTROL, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
+import type { Dma } from "#hw/bus/types.ts";
+import { encodeDeviceTree, decodeDeviceTree } from "#machine/device-tree.ts";
+import type { MachineConfig } from "#machine/config.ts";
+import { isElf } from "#machine/boot/elf.ts";
+import { loadKernelImage } from "#machine/boot/kernel-image.ts";
+import { answerMmio } from "#machine/mmio-mailbox.ts";
+import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
+import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
+import type { ThreadData } from "#machine/vcpu-thread.ts";
+import { type BootImage, type BootPlan, planBoot } from "#machine/virt/boot-plan.ts";
+import { patchChosen, patchMemory } from "#machine/virt/chosen.ts";
+import { makeMachineDevices, type MachineDevices } from "#machine/virt/machine-devices.ts";
+import { VIRT_MEMORY_MAP } from "#machine/virt/memory-map.ts";
+import { resetRom } from "#machine/virt/reset-rom.ts";
+import { makeSharedDevices, type SharedDevices } from "#machine/virt/shared-devices.ts";
+import { virtDeviceTree } from "#machine/virt/virt-device-tree.ts";
+import { cpuExtensions, setRegionReadable, VirtBlock, virtLayout, writeRegions } from "#machine/virt/virt-layout.ts";
+
+/** What a machine asks of its host. */
+export type MachineHost = {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** Backends by the ids of the configuration; drives of `interface` pflash are "pflash0" and "pflash1". */
+  readonly disks: ReadonlyMap<string, Disk>;
+  readonly chardevs: ReadonlyMap<string, CharBackend>;
+  /** Starts a vCPU's or the timer's thread; resolves when it could run. */
+  startThread(kind: "vcpu" | "timer", data: ThreadData): Promise<ThreadHandle>;
+};
+export type ThreadHandle = { terminate(): Promise<void> };
+
+/** The contents of the files that a machine boots from. */
+export type BootFiles = {
+  readonly firmware?: Uint8Array | undefined;
+  readonly kernel?: Uint8Array | undefined;
+  readonly initrd?: Uint8Array | undefined;
+  readonly dtb?: Uint8Array | undefined;
+};
+
+export type MachineEvent =
+  | { readonly kind: "shutdown"; readonly exitCode: number }
+  | { readonly kind: "reset" | "stop" | "resume" };
+
+const SEED_BYTES = 32;
+
+/** The boot plan of a configuration; its `fdtBlob` is what `dumpdtb` writes. Throws `BootError`, `ImageError`. */
+export function makeBootPlan(config: MachineConfig, files: BootFiles, random: Random): BootPlan {
+  const extensions = cpuExtensions(config.cpu);
+  const kernelCommandLine = config.boot.append;
+  const hasFlash = (index: number): boolean =>
+    config.drives.some((d) => d.interface === "pflash" && (d.index ?? 0) === index);
+  const rngSeed = new Uint8Array(SEED_BYTES);
+  // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- not an array: the port's own fill
+  random.fill(rngSeed);
+  return planBoot({
+    memoryBytes: config.memoryBytes,
+    firmware: files.firmware && firmwareImage(files.firmware, config.boot.bios),
+    kernel: files.kernel && loadKernelImage(files.kernel, config.boot.kernel ?? "kernel"),
+    initrd: files.initrd,
+    flash0: hasFlash(0),
+    flash1: hasFlash(1),
+    deviceTree(initrd) {
+      const chosen = {
+        ...(kernelCommandLine === undefined ? {} : { kernelCommandLine }),
+        ...(initrd ? { initrd } : {}),
+        rngSeed,
+      };
+      if (files.dtb) {
+        const tree = decodeDeviceTree(files.dtb);
+        patchChosen(tree, chosen);
+        patchMemory(tree, config.memoryBytes);
+        return encodeDeviceTree(tree);
+      }
+      return encodeDeviceTree(
+        virtDeviceTree({
+          smp: config.smp.cpus,
+          memoryBytes: config.memoryBytes,
+          isa: {
+            isaString: isaString(extensions),
+            extensions: isaExtensions(extensions),
+            mmuType: "riscv,sv57",
+            ...(extensions.zicbom ? { cbomBlockBytes: 64 } : {}),
+            ...(extensions.zicboz ? { cbozBlockBytes: 64 } : {}),
+          },
+          aclint: config.machineOptions.aclint,
+          ...chosen,
+        }),
+      );
+    },
+  });
+}
+
+function firmwareImage(bytes: Uint8Array, name: string): BootImage {
+  return isElf(bytes) ? loadKernelImage(bytes, name) : { kind: "raw", data: bytes };
+}
+
+export class Machine {
+  readonly config: MachineConfig;
+  readonly layout: MemoryLayout;
+  readonly memory: WebAssembly.Memory;
+  readonly #host: MachineHost;
+  readonly #words: Int32Array;
+  readonly #clock: MachineClock;
+  readonly #shared: SharedDevices;
+  readonly #devices: MachineDevices;
+  readonly #plan: BootPlan;
+  readonly #blocks: readonly number[];
+  readonly #threads: ThreadHandle[] = [];
+  readonly #listeners = new Set<(event: MachineEvent) => void>();
+  #console: CharBackend | undefined;
+  #quit = false;
+
+  /** Builds the machine, stopped. Throws `LayoutError`, `BootError`, `ImageError`, `DeviceError`. */
+  static async create(config: MachineConfig, files: BootFiles, host: MachineHost): Promise<Machine> {
+    const machine = new Machine(config, files, host);
+    await machine.#startThreads();
+    machine.#power();
+    void machine.#serve();
+    return machine;
+  }
+
+  private constructor(config: MachineConfig, files: BootFiles, host: MachineHost) {
+    this.config = config;
+    this.#host = host;
+    this.layout = virtLayout(config);
+    this.#plan = makeBootPlan(config, files, host.random);
+    const pages = this.layout.totalBytes / 65_536;
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const { buffer } = this.memory;
+    this.#words = new Int32Array(buffer);
+    this.#blocks = Array.from({ length: this.layout.vcpuCount }, (_, i) => vcpuBlock(this.layout, i));
+    this.#clock = new MachineClock(host.clock, buffer);
+    this.#clock.reset();
+    const deadlines = new Deadlines(buffer, this.layout.vcpuCount);
+    deadlines.reset();
+    writeRegions(buffer, this.layout);
+    this.#shared = makeSharedDevices(buffer, this.layout, config.machineOptions, this.#clock, deadlines);
+    this.#devices = makeMachineDevices(buffer, this.layout, config, {
+      clock: host.clock,
+      timers: host.timers,
+      random: host.random,
+      dma: this.#dma(),
+      irq: (source) => ({
+        set: (level) => this.#shared.lock.with(() => this.#shared.plic.source(source).set(level)),
+      }),
+      shutdown: (exitCode) => void this.#guestShutdown(exitCode),
+      reset: () => void this.#guestReset(),
+      setFlashReadable: (block, on) => {
+        setRegionReadable(buffer, block, on);
+        for (const vcpu of this.#blocks) requestVcpu(this.#words, vcpu, Request.FlushTlb);
+      },
+      disks: host.disks,
+      chardevs: host.chardevs,
+    });
+    this.#attachConsole(config.serials[0]);
+  }
+
+  /** Calls `listener` for every event; returns a function that stops that. */
+  on(listener: (event: MachineEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get isRunning(): boolean {
+    return Atomics.load(this.#words, CONTROL.running) === 1;
+  }
+
+  start(): void {
+    if (this.isRunning || this.#quit) return;
+    this.#clock.start();
+    Atomics.store(this.#words, CONTROL.running, 1);
+    Atomics.notify(this.#words, CONTROL.running);
+    this.#emit({ kind: "resume" });
+  }
+
+  /** Resolves when no vCPU runs guest code. */
+  async stop(): Promise<void> {
+    if (!this.isRunning) return;
+    Atomics.store(this.#words, CONTROL.running, 0);
+    for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
+    await this.#untilStopped();
+    this.#clock.stop();
+    this.#emit({ kind: "stop" });
+  }
+
+  /** Power-on reset; goes on running if it ran. */
+  async reset(): Promise<void> {
+    const ran = this.isRunning;
+    await this.stop();
+    this.#power();
+    for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
+    this.#emit({ kind: "reset" });
+    if (ran) this.start();
+  }
+
+  /** Ends the threads; the machine cannot be started again. Backends are the caller's to close. */
+  async quit(): Promise<void> {
+    this.#quit = true;
+    this.#drainConsole();
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    for (const disk of this.#host.disks.values()) await disk.flush().catch(() => {});
+  }
+
+  /** Copies guest physical memory; undefined when the range is not in RAM. */
+  readMemory(address: number, lengthBytes: number): Uint8Array | undefined {
+    return this.#dma().view(address, lengthBytes, "fromGuest")?.slice();
+  }
+  /** False when the range is not in RAM. */
+  writeMemory(address: number, bytes: Uint8Array): boolean {
+    const view = this.#dma().view(address, bytes.length, "toGuest");
+    view?.set(bytes);
+    return view !== undefined;
+  }
+  /** x0 to x31 and pc of a vCPU; meaningful while the machine is stopped. */
+  readRegisters(vcpu: number): { readonly x: readonly bigint[]; readonly pc: bigint } {
+    const block = this.#blocks[vcpu];
+    if (block === undefined) throw new RangeError(`vCPU ${vcpu} does not exist`);
+    const view = new DataView(this.memory.buffer, block);
+    const x = Array.from({ length: 32 }, (_, i) => view.getBigUint64(VCPU.x + 8 * i, true));
+    return { x, pc: view.getBigUint64(VCPU.pc, true) };
+  }
+
+  async #startThreads(): Promise<void> {
+    const data = (vcpu: number): ThreadData => ({ memory: this.memory, config: this.config, vcpu });
+    const vcpus = this.#blocks.map((_, index) => this.#host.startThread("vcpu", data(index)));
+    this.#threads.push(...(await Promise.all([...vcpus, this.#host.startThread("timer", data(-1))])));
+  }
+
+  /** Devices to their power-on state, memory as the boot plan says. */
+  #power(): void {
+    const { buffer } = this.memory;
+    const bytes = new Uint8Array(buffer);
+    const { lock, plic, uart, mtimer } = this.#shared;
+    for (const block of this.#blocks) Atomics.store(this.#words, (block + VCPU.irqLines) >>> 2, 0);
+    lock.with(() => {
+      plic.reset();
+      uart.reset();
+      mtimer.reset();
+    });
+    for (const device of this.#devices.devices) device.reset();
+    const ram = this.layout.blocks[VirtBlock.Ram];
+    const rom = this.layout.blocks[VirtBlock.Mrom];
+    if (!ram || !rom) return;
+    for (const write of this.#plan.writes) {
+      const at = ram.host + Number(write.address - BigInt(VIRT_MEMORY_MAP.dram.base));
+      bytes.set(write.data, at);
+      bytes.fill(0, at + write.data.length, at + write.data.length + write.zeroBytes);
+    }
+    bytes.set(resetRom(this.#plan), rom.host);
+  }
+
+  #attachConsole(id: string | undefined): void {
+    const backend = id === undefined ? undefined : this.#host.chardevs.get(id);
+    if (!backend) return;
+    const { uart, lock } = this.#shared;
+    this.#console = backend;
+    backend.attach({
+      canReceive: () => lock.with(() => uart.canReceive()),
+      receive: (input) =>
+        lock.with(() => {
+          for (const byte of input) uart.receive(byte);
+        }),
+      event: (event) => {
+        if (event === "break") lock.with(() => uart.receiveBreak());
+      },
+    });
+  }
+
+  #drainConsole(): void {
+    const { transmitted, uart, lock } = this.#shared;
+    const bytes = transmitted.drain();
+    if (bytes.length === 0) return;
+    this.#console?.write(bytes);
+    lock.with(() => uart.transmitRoomMade());
+  }
+
+  /** Answers the doorbell until the machine quits. */
+  async #serve(): Promise<void> {
+    const words = this.#words;
+    while (!this.#quit) {
+      const asked = Atomics.exchange(words, CONTROL.machineRequest, 0);
+      if (asked === 0) {
+        const waiting = waitAsync(words, CONTROL.machineRequest, 0);
+        if (waiting.async) await waiting.value;
+        continue;
+      }
+      if (asked & MachineRequest.Mmio) {
+        for (const block of this.#blocks) answerMmio(this.memory.buffer, words, block, this.#devices.map);
+      }
+      if (asked & MachineRequest.Transmit) this.#drainConsole();
+      if (asked & MachineRequest.ReceiveRoom) this.#console?.poke();
+    }
+  }
+
+  async #untilStopped(): Promise<void> {
+    for (;;) {
+      const stopped = Atomics.load(this.#words, CONTROL.stoppedVcpus);
+      if (stopped === this.#blocks.length) return;
+      const waiting = waitAsync(this.#words, CONTROL.stoppedVcpus, stopped);
+      if (waiting.async) await waiting.value;
+    }
+  }
+
+  async #guestShutdown(exitCode: number): Promise<void> {
+    await this.stop();
+    this.#drainConsole();
+    this.#emit({ kind: "shutdown", exitCode });
+  }
+
+  async #guestReset(): Promise<void> {
+    if (this.config.onReboot === "shutdown") await this.#guestShutdown(0);
+    else await this.reset();
+  }
+
+  #emit(event: MachineEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #dma(): Dma {
+    const ram = this.layout.blocks[VirtBlock.Ram];
+    const { buffer } = this.memory;
+    return {
+      view(address, lengthBytes) {
+        const offset = address - VIRT_MEMORY_MAP.dram.base;
+        if (!ram || !(offset >= 0 && lengthBytes >= 0 && offset + lengthBytes <= ram.sizeBytes)) return undefined;
+        return new Uint8Array(buffer, ram.host + offset, lengthBytes);
+      },
+    };
+  }
+}
+
+type WaitResult = { readonly async: true; readonly value: Promise<string> } | { readonly async: false };
+/** ECMAScript 2024, 25.4.15; in every engine that this project supports. */
+const { waitAsync } = Atomics as unknown as {
+  waitAsync(words: Int32Array, index: number, value: number): WaitResult;
+};

@@ -1,0 +1,177 @@
+/**
+ * What a vCPU's thread does: runs guest code, serves requests, parks. Also the timer's thread.
+ */
+import type { Clock } from "#core/host.ts";
+import { CONTROL, ExitReason, Request, VCPU } from "#cpu/vcpu/layout.ts";
+import { Vcpu, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
+import { Irq } from "#cpu/isa/riscv/constants.ts";
+import { misaValue } from "#cpu/isa/riscv/extensions.ts";
+import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
+import type { MachineConfig } from "#machine/config.ts";
+import { MmioCaller } from "#machine/mmio-mailbox.ts";
+import { Deadlines, MachineClock } from "#machine/shared-words.ts";
+import { requestVcpu, vcpuBlock, vcpuLine } from "#machine/interrupt-lines.ts";
+import { isMachineDevice, VIRT_RESET_VECTOR } from "#machine/virt/machine-devices.ts";
+import { makeSharedDevices, type SharedDevices } from "#machine/virt/shared-devices.ts";
+import { cpuExtensions, virtLayout } from "#machine/virt/virt-layout.ts";
+
+/** What a thread is given; plain data and the shared memory. */
+export type ThreadData = {
+  readonly memory: WebAssembly.Memory;
+  readonly config: MachineConfig;
+  /** Absent for the timer. */
+  readonly vcpu: number;
+};
+
+/** Executions after which a region is compiled. */
+const HOT_THRESHOLD = 2000;
+/** V8 replaces code only when it is entered anew, so vCPUs leave and re-enter guest code this often. */
+const TICK_MS = 4;
+const IDLE_CAP_MS = 1000;
+const ADUE = 1n << 61n;
+const ALL_FEATURES = 0x3f;
+
+/** Runs a vCPU until the machine quits; `ready` is called once it could start. Thread: its own. */
+export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void {
+  const { memory, config } = data;
+  const layout = virtLayout(config);
+  const words = new Int32Array(memory.buffer);
+  const block = vcpuBlock(layout, data.vcpu);
+  const machineClock = new MachineClock(clock, memory.buffer);
+  const deadlines = new Deadlines(memory.buffer, layout.vcpuCount);
+  const devices = makeSharedDevices(memory.buffer, layout, config.machineOptions, machineClock, deadlines);
+  const extensions = cpuExtensions(config.cpu);
+  const vcpu: Vcpu = new Vcpu(
+    memory,
+    layout,
+    data.vcpu,
+    riscvIsa(extensions),
+    {
+      ...devicePorts(memory.buffer, block, devices),
+      timeTicks: () => machineClock.ticks(),
+      machineNs: () => Math.floor(machineClock.nowNs()),
+      stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines),
+    },
+    { hotThreshold: config.accel.kind === "interp" ? 0 : HOT_THRESHOLD },
+  );
+  const reset = (): void =>
+    vcpu.reset({ pc: VIRT_RESET_VECTOR, misa: misaValue(extensions), menvcfg: ADUE, features: ALL_FEATURES });
+  reset();
+  ready();
+  loop(vcpu, words, block, reset);
+}
+
+function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void): void {
+  const request = (block + VCPU.request) >>> 2;
+  const parked = (block + VCPU.park) >>> 2;
+  const park = (): void => {
+    Atomics.sub(words, CONTROL.runningVcpus, 1);
+    Atomics.store(words, parked, 1);
+  };
+  const unpark = (): void => {
+    Atomics.store(words, parked, 0);
+    // The timer ticks again as soon as somebody runs.
+    if (Atomics.add(words, CONTROL.runningVcpus, 1) === 0) {
+      Atomics.add(words, CONTROL.timerChanged, 1);
+      Atomics.notify(words, CONTROL.timerChanged);
+    }
+  };
+  Atomics.add(words, CONTROL.runningVcpus, 1);
+  for (;;) {
+    if (Atomics.load(words, CONTROL.running) === 0) {
+      park();
+      Atomics.add(words, CONTROL.stoppedVcpus, 1);
+      Atomics.notify(words, CONTROL.stoppedVcpus);
+      while (Atomics.load(words, CONTROL.running) === 0) Atomics.wait(words, CONTROL.running, 0);
+      Atomics.sub(words, CONTROL.stoppedVcpus, 1);
+      unpark();
+    }
+    const asked = Atomics.exchange(words, request, 0);
+    if (asked & Request.Quit) return;
+    if (asked & Request.Reset) reset();
+    if (asked & Request.FlushTlb) vcpu.runtime.flushTlbs(vcpu.cpu);
+    vcpu.takeInterrupt();
+    if (vcpu.run() === ExitReason.Wfi && !vcpu.hasPendingInterrupt()) {
+      park();
+      Atomics.wait(words, request, 0);
+      unpark();
+    }
+  }
+}
+
+function devicePorts(
+  memory: ArrayBufferLike,
+  block: number,
+  { map, lock }: SharedDevices,
+): Pick<VcpuPorts, "mmioRead" | "mmioWrite" | "mmioRead64" | "mmioWrite64"> {
+  const remote = new MmioCaller(memory, block);
+  return {
+    mmioRead(address, width) {
+      if (isMachineDevice(address)) return Number(remote.read(address, width) ?? -1n);
+      return lock.with(() => map.read32(address, width as 1 | 2 | 4));
+    },
+    mmioWrite(address, width, value) {
+      if (isMachineDevice(address)) return remote.write(address, width, BigInt(value));
+      return lock.with(() => map.write32(address, width as 1 | 2 | 4, value));
+    },
+    mmioRead64(address) {
+      return isMachineDevice(address) ? remote.read(address, 8) : lock.with(() => map.read64(address));
+    },
+    mmioWrite64(address, value) {
+      return isMachineDevice(address) ? remote.write(address, 8, value) : lock.with(() => map.write64(address, value));
+    },
+  };
+}
+
+/** Sstc: STIP shows whether time has reached stimecmp while menvcfg.STCE is on. */
+function supervisorTimer(
+  memory: ArrayBufferLike,
+  block: number,
+  hart: number,
+  clock: MachineClock,
+  deadlines: Deadlines,
+): () => void {
+  const view = new DataView(memory, block);
+  const line = vcpuLine(new Int32Array(memory), block, Irq.SupervisorTimer);
+  return () => {
+    if (view.getBigInt64(VCPU.menvcfg, true) >= 0n) {
+      deadlines.setStimecmp(hart, Number.POSITIVE_INFINITY);
+      line.set(false);
+      return;
+    }
+    const compare = Number(view.getBigUint64(VCPU.stimecmp, true));
+    const expired = clock.ticks() >= compare;
+    line.set(expired);
+    deadlines.setStimecmp(hart, expired ? Number.POSITIVE_INFINITY : compare);
+  };
+}
+
+/** Raises timer interrupts when they are due, and ticks while somebody runs. Thread: its own. */
+export function runTimer(data: ThreadData, clock: Clock): void {
+  const { memory, config } = data;
+  const layout = virtLayout(config);
+  const words = new Int32Array(memory.buffer);
+  const machineClock = new MachineClock(clock, memory.buffer);
+  const deadlines = new Deadlines(memory.buffer, layout.vcpuCount);
+  const { mtimer, lock } = makeSharedDevices(memory.buffer, layout, config.machineOptions, machineClock, deadlines);
+  const harts = Array.from({ length: layout.vcpuCount }, (_, hart) => vcpuBlock(layout, hart));
+  const supervisorLines = harts.map((block) => vcpuLine(words, block, Irq.SupervisorTimer));
+  for (;;) {
+    const busy = Atomics.load(words, CONTROL.runningVcpus) > 0;
+    if (Atomics.load(words, CONTROL.running) === 0) Atomics.wait(words, CONTROL.running, 0);
+    else deadlines.sleep(() => machineClock.ticks(), busy ? TICK_MS : IDLE_CAP_MS);
+    const now = machineClock.ticks();
+    harts.forEach((block, hart) => {
+      const compare = deadlines.stimecmp(hart);
+      if (now >= compare) {
+        deadlines.setStimecmp(hart, Number.POSITIVE_INFINITY);
+        supervisorLines[hart]?.set(true);
+      }
+      if (now >= deadlines.mtimecmp(hart)) {
+        deadlines.setMtimecmp(hart, Number.POSITIVE_INFINITY);
+        lock.with(() => mtimer.update(hart));
+      }
+      if (Atomics.load(words, (block + VCPU.park) >>> 2) === 0) requestVcpu(words, block, Request.Tick);
+    });
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The devices of the `virt` board that the machine thread serves: RTC, test finisher, fw_cfg, flash, virtio.
+ */
+import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
+import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
+import { MmioMap } from "#hw/bus/mmio-map.ts";
+import type { Device, Dma, IrqLine, MmioRegion } from "#hw/bus/types.ts";
+import type { VirtioDevice } from "#hw/bus/virtio/virtio-device.ts";
+import { VirtioMmio } from "#hw/bus/virtio/virtio-mmio.ts";
+import { FwCfg } from "#hw/devices/fw-cfg.ts";
+import { GoldfishRtc } from "#hw/devices/goldfish-rtc.ts";
+import { PflashCfi01 } from "#hw/devices/pflash-cfi01.ts";
+import { SifiveTest } from "#hw/devices/sifive-test.ts";
+import { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
+import { VirtioBlk } from "#hw/devices/virtio-blk.ts";
+import { VirtioConsole } from "#hw/devices/virtio-console.ts";
+import { VirtioRng } from "#hw/devices/virtio-rng.ts";
+import type { DeviceConfig, MachineConfig } from "#machine/config.ts";
+import { VIRT_IRQ, VIRT_MEMORY_MAP, VIRT_VIRTIO_COUNT, virtioEntry } from "#machine/virt/memory-map.ts";
+import { virtFwCfgItems } from "#machine/virt/fw-cfg-items.ts";
+import { VirtBlock } from "#machine/virt/virt-layout.ts";
+
+/** Every hart starts here, in the boot ROM. */
+export const VIRT_RESET_VECTOR = BigInt(VIRT_MEMORY_MAP.mrom.base);
+
+const { test, rtc, virtio, fwCfg, flash0, flash1, mrom } = VIRT_MEMORY_MAP;
+const RANGES = [
+  mrom,
+  { base: test.base, sizeBytes: test.sizeBytes },
+  { base: rtc.base, sizeBytes: rtc.sizeBytes },
+  { base: virtio.base, sizeBytes: virtio.sizeBytes * VIRT_VIRTIO_COUNT },
+  fwCfg,
+  flash0,
+  flash1,
+];
+
+/** True for an address that a device of the machine thread answers. */
+export function isMachineDevice(address: number): boolean {
+  return RANGES.some((range) => address >= range.base && address < range.base + range.sizeBytes);
+}
+
+/** Thrown for a device that cannot be made. */
+export class DeviceError extends Error {
+  readonly code = "bad-device";
+}
+
+export type MachineDevicePorts = {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly dma: Dma;
+  /** Input `source` of the PLIC. */
+  irq(source: number): IrqLine;
+  shutdown(exitCode: number): void;
+  reset(): void;
+  setFlashReadable(block: number, on: boolean): void;
+  readonly disks: ReadonlyMap<string, Disk>;
+  readonly chardevs: ReadonlyMap<string, CharBackend>;
+};
+
+export type MachineDevices = { readonly map: MmioMap; readonly devices: readonly Device[] };
+
+export function makeMachineDevices(
+  memory: ArrayBufferLike,
+  layout: MemoryLayout,
+  config: MachineConfig,
+  ports: MachineDevicePorts,
+): MachineDevices {
+  const map = new MmioMap();
+  const devices: Device[] = [];
+  const add = (base: number, device: Device): void => {
+    devices.push(device);
+    for (const region of device.regions) map.add(base, region);
+  };
+  add(test.base, new SifiveTest({ shutdown: (code) => ports.shutdown(code), reset: () => ports.reset() }));
+  add(rtc.base, new GoldfishRtc({ irq: ports.irq(VIRT_IRQ.rtc), clock: ports.clock, timers: ports.timers }));
+  const items = virtFwCfgItems({ cpus: config.smp.cpus, uuid: config.uuid, noGraphic: true, bootOrder: [] });
+  add(fwCfg.base, new FwCfg({ dma: ports.dma }, items));
+  map.add(mrom.base, ignoredWrites(mrom.sizeBytes));
+  [VirtBlock.Flash0, VirtBlock.Flash1].forEach((block, index) => {
+    const ram = layout.blocks[block];
+    if (!ram) return;
+    const flash = new PflashCfi01({
+      memory: new Uint8Array(memory, ram.host, ram.sizeBytes),
+      setRomd: (on) => ports.setFlashReadable(block, on),
+      ...flashStore(memory, ram.host, ports.disks.get(`pflash${index}`)),
+    });
+    add(index === 0 ? flash0.base : flash1.base, flash);
+  });
+  const slots = virtioSlots(config, ports);
+  for (let slot = 0; slot < VIRT_VIRTIO_COUNT; slot++) {
+    const { base } = virtioEntry(slot);
+    const path = `virtio-mmio@${base.toString(16).padStart(16, "0")}`;
+    const forceLegacy = config.machineOptions.virtioForceLegacy ?? true;
+    const irq = ports.irq(VIRT_IRQ.virtioFirst + slot);
+    add(base, new VirtioMmio({ irq, dma: ports.dma, timers: ports.timers }, { forceLegacy, path }, slots[slot]));
+  }
+  return { map, devices };
+}
+
+function ignoredWrites(sizeBytes: number): MmioRegion {
+  return { sizeBytes, accessSizes: [1, 2, 4, 8], read: () => 0, write: () => {} };
+}
+
+/** Bytes that the guest programs go to the flash's file; the order of writes is kept. */
+function flashStore(
+  memory: ArrayBufferLike,
+  host: number,
+  disk: Disk | undefined,
+): { store?: (offset: number, lengthBytes: number) => void } {
+  if (!disk || disk.readOnly) return {};
+  let last = Promise.resolve();
+  return {
+    store(offset, lengthBytes) {
+      const bytes = new Uint8Array(memory, host + offset, lengthBytes).slice();
+      last = last.then(() => disk.write(offset, bytes)).catch(() => {});
+    },
+  };
+}
+
+/** A device without a bus takes the highest free slot, as in QEMU. */
+function virtioSlots(config: MachineConfig, ports: MachineDevicePorts): (VirtioDevice | undefined)[] {
+  const slots: (VirtioDevice | undefined)[] = Array.from({ length: VIRT_VIRTIO_COUNT }, () => undefined);
+  const consoles = config.devices.filter((d) => d.driver === "virtconsole");
+  for (const device of config.devices) {
+    if (device.driver === "virtconsole") continue;
+    const made = makeVirtio(device, consoles, config, ports);
+    const bus = /^virtio-mmio-bus\.(\d)$/.exec(String(device.properties["bus"] ?? ""));
+    const slot = bus ? Number(bus[1]) : slots.lastIndexOf(undefined);
+    if (slot < 0 || slots[slot]) throw new DeviceError(`-device ${device.driver}: no free virtio-mmio slot`);
+    slots[slot] = made;
+  }
+  return slots;
+}
+
+function makeVirtio(
+  device: DeviceConfig,
+  consoles: readonly DeviceConfig[],
+  config: MachineConfig,
+  ports: MachineDevicePorts,
+): VirtioDevice {
+  const { driver, properties } = device;
+  switch (driver) {
+    case "virtio-blk-device": {
+      const disk = ports.disks.get(String(properties["drive"]));
+      if (!disk) throw new DeviceError(`-device ${driver}: drive '${String(properties["drive"])}' was not found`);
+      return new VirtioBlk(disk, { serial: String(properties["serial"] ?? "") });
+    }
+    case "virtio-rng-device":
+      return new VirtioRng({ random: ports.random, clock: ports.clock, timers: ports.timers });
+    case "virtio-balloon-device":
+      return new VirtioBalloon({ clock: ports.clock, timers: ports.timers }, { memoryBytes: config.memoryBytes });
+    case "virtio-serial-device":
+      return new VirtioConsole({
+        ports: consoles.flatMap((console, number) => {
+          const chardev = ports.chardevs.get(String(console.properties["chardev"]));
+          return chardev ? [{ number, console: true, chardev }] : [];
+        }),
+      });
+    default:
+      throw new DeviceError(`-device ${driver}: this device is not available`);
+  }
+}
