@@ -74,7 +74,10 @@ export function makeMachineDevices(
   };
   add(test.base, new SifiveTest({ shutdown: (code) => ports.shutdown(code), reset: () => ports.reset() }));
   add(rtc.base, new GoldfishRtc({ irq: ports.irq(VIRT_IRQ.rtc), clock: ports.clock, timers: ports.timers }));
-  const items = virtFwCfgItems({ cpus: config.smp.cpus, uuid: config.uuid, noGraphic: true, bootOrder: [] });
+  // The device makes the signature, its ID and the file directory itself.
+  const items = virtFwCfgItems({ cpus: config.smp.cpus, uuid: config.uuid, noGraphic: true, bootOrder: [] })
+    .filter(({ key }) => ![0x00, 0x01, 0x19].includes(key))
+    .map(({ key, name, data }) => (name === undefined ? { key, data } : { name, data }));
   add(fwCfg.base, new FwCfg({ dma: ports.dma }, items));
   map.add(mrom.base, ignoredWrites(mrom.sizeBytes));
   [VirtBlock.Flash0, VirtBlock.Flash1].forEach((block, index) => {
