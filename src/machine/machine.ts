@@ -1,417 +1,346 @@
 /**
- * A machine: its memory, its devices, its threads, and what can be done to it from outside.
+ * A machine: the board, its threads, and what starts, stops and resets them.
  *
- *   create -> stopped -> start <-> stop, reset -> quit
+ *   config -> memory -> devices -> threads -> start;  guest -> doorbell -> devices -> backends
  *
- * The guest's own reset and poweroff come in through the test finisher and are carried out here.
- * Thread: machine; the methods that return a promise are carried out one after the other.
+ * Thread: machine. The host comes in through `MachineHost`.
  */
-import type { CharBackend, Disk } from "#core/host.ts";
+import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
+import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
 import { CONTROL, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
+import type { Dma } from "#hw/bus/types.ts";
+import { encodeDeviceTree, decodeDeviceTree } from "#machine/device-tree.ts";
 import type { MachineConfig } from "#machine/config.ts";
-import { cpuExtensions, isaDescription } from "#machine/cpu-features.ts";
-import { Emitter } from "#machine/emitter.ts";
-import { MachineClock } from "#machine/machine-clock.ts";
-import type { MachineHost, Thread } from "#machine/machine-host.ts";
-import { answerMmioCalls } from "#machine/mmio-call.ts";
-import { SharedConsole } from "#machine/shared-console.ts";
-import type { TimerThreadData } from "#machine/timer-thread.ts";
-import { Doorbell, MachineState, RunState, VcpuControl } from "#machine/vcpu-control.ts";
-import type { VcpuThreadData } from "#machine/vcpu-thread.ts";
-import type { BootPlan } from "#machine/virt/boot-plan.ts";
-import { VIRT_MEMORY_MAP, VIRT_TIMEBASE_HZ } from "#machine/virt/memory-map.ts";
+import { isElf } from "#machine/boot/elf.ts";
+import { loadKernelImage } from "#machine/boot/kernel-image.ts";
+import { answerMmio } from "#machine/mmio-mailbox.ts";
+import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
+import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
+import type { ThreadData } from "#machine/vcpu-thread.ts";
+import { type BootImage, type BootPlan, planBoot } from "#machine/virt/boot-plan.ts";
+import { patchChosen, patchMemory } from "#machine/virt/chosen.ts";
+import { makeMachineDevices, type MachineDevices } from "#machine/virt/machine-devices.ts";
+import { VIRT_MEMORY_MAP } from "#machine/virt/memory-map.ts";
 import { resetRom } from "#machine/virt/reset-rom.ts";
-import { makeVirtBoard, type VirtBoard } from "#machine/virt/virt-board.ts";
-import { planVirtBoot, readBootFiles } from "#machine/virt/virt-boot.ts";
-import { VIRT_BLOCK, virtBlock, virtMemoryLayout, virtMemoryView, writeVirtRegions } from "#machine/virt/virt-memory.ts";
-import { makeSharedDevices, type SharedDevices, virtArena } from "#machine/virt/virt-shared-devices.ts";
+import { makeSharedDevices, type SharedDevices } from "#machine/virt/shared-devices.ts";
+import { virtDeviceTree } from "#machine/virt/virt-device-tree.ts";
+import { cpuExtensions, setRegionReadable, VirtBlock, virtLayout, writeRegions } from "#machine/virt/virt-layout.ts";
 
-export type MachineEvents = {
-  /** The guest switched the machine off; `exitCode` is its word on how it went, 0 for well. */
-  shutdown: { readonly exitCode: number };
-  /** The machine was reset; `byGuest` says by whom. */
-  reset: { readonly byGuest: boolean };
-  stop: undefined;
-  resume: undefined;
-  /** A bug of ours: a thread died. The machine is of no use any more. */
-  failed: { readonly error: Error };
+/** What a machine asks of its host. */
+export type MachineHost = {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** Backends by the ids of the configuration; drives of `interface` pflash are "pflash0" and "pflash1". */
+  readonly disks: ReadonlyMap<string, Disk>;
+  readonly chardevs: ReadonlyMap<string, CharBackend>;
+  /** Starts a vCPU's or the timer's thread; resolves when it could run. */
+  startThread(kind: "vcpu" | "timer", data: ThreadData): Promise<ThreadHandle>;
+};
+export type ThreadHandle = { terminate(): Promise<void> };
+
+/** The contents of the files that a machine boots from. */
+export type BootFiles = {
+  readonly firmware?: Uint8Array | undefined;
+  readonly kernel?: Uint8Array | undefined;
+  readonly initrd?: Uint8Array | undefined;
+  readonly dtb?: Uint8Array | undefined;
 };
 
-/** A hart's registers while the machine is stopped. */
-export type Registers = {
-  readonly pc: bigint;
-  /** x0 to x31. */
-  readonly x: readonly bigint[];
-  /** f0 to f31, as bits. */
-  readonly f: readonly bigint[];
-};
+export type MachineEvent =
+  | { readonly kind: "shutdown"; readonly exitCode: number }
+  | { readonly kind: "reset" | "stop" | "resume" };
 
-/** A machine that cannot be built for a reason that is none of its parts'. */
-export class MachineError extends Error {
-  readonly code: "not-available" | "no-memory" | "not-stopped";
-  constructor(code: MachineError["code"], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
+const SEED_BYTES = 32;
+
+/** The boot plan of a configuration; its `fdtBlob` is what `dumpdtb` writes. Throws `BootError`, `ImageError`. */
+export function makeBootPlan(config: MachineConfig, files: BootFiles, random: Random): BootPlan {
+  const extensions = cpuExtensions(config.cpu);
+  const kernelCommandLine = config.boot.append;
+  const hasFlash = (index: number): boolean =>
+    config.drives.some((d) => d.interface === "pflash" && (d.index ?? 0) === index);
+  const rngSeed = new Uint8Array(SEED_BYTES);
+  // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- not an array: the port's own fill
+  random.fill(rngSeed);
+  return planBoot({
+    memoryBytes: config.memoryBytes,
+    firmware: files.firmware && firmwareImage(files.firmware, config.boot.bios),
+    kernel: files.kernel && loadKernelImage(files.kernel, config.boot.kernel ?? "kernel"),
+    initrd: files.initrd,
+    flash0: hasFlash(0),
+    flash1: hasFlash(1),
+    deviceTree(initrd) {
+      const chosen = {
+        ...(kernelCommandLine === undefined ? {} : { kernelCommandLine }),
+        ...(initrd ? { initrd } : {}),
+        rngSeed,
+      };
+      if (files.dtb) {
+        const tree = decodeDeviceTree(files.dtb);
+        patchChosen(tree, chosen);
+        patchMemory(tree, config.memoryBytes);
+        return encodeDeviceTree(tree);
+      }
+      return encodeDeviceTree(
+        virtDeviceTree({
+          smp: config.smp.cpus,
+          memoryBytes: config.memoryBytes,
+          isa: {
+            isaString: isaString(extensions),
+            extensions: isaExtensions(extensions),
+            mmuType: "riscv,sv57",
+            ...(extensions.zicbom ? { cbomBlockBytes: 64 } : {}),
+            ...(extensions.zicboz ? { cbozBlockBytes: 64 } : {}),
+          },
+          aclint: config.machineOptions.aclint,
+          ...chosen,
+        }),
+      );
+    },
+  });
 }
 
-const WASM_PAGE_BYTES = 65_536;
-
-type WaitResult = { readonly async: true; readonly value: Promise<unknown> } | { readonly async: false };
-/** ES2024; Node has it since version 16. */
-const { waitAsync } = Atomics as unknown as {
-  waitAsync(words: Int32Array, index: number, value: number): WaitResult;
-};
-
-type Parts = {
-  readonly config: MachineConfig;
-  readonly host: MachineHost;
-  readonly memory: WebAssembly.Memory;
-  readonly layout: MemoryLayout;
-  readonly control: VcpuControl;
-  readonly clock: MachineClock;
-  readonly shared: SharedDevices;
-  readonly console: SharedConsole;
-  readonly board: VirtBoard;
-  readonly plan: BootPlan;
-  readonly disks: readonly Disk[];
-  readonly chardevs: readonly CharBackend[];
-};
+function firmwareImage(bytes: Uint8Array, name: string): BootImage {
+  return isElf(bytes) ? loadKernelImage(bytes, name) : { kind: "raw", data: bytes };
+}
 
 export class Machine {
   readonly config: MachineConfig;
-  readonly #parts: Parts;
-  readonly #events = new Emitter<MachineEvents>();
-  readonly #threads: Thread[] = [];
-  /** Called whenever a vCPU's run state changed. */
-  readonly #stateWaiters = new Set<() => void>();
-  #queue: Promise<unknown> = Promise.resolve();
-  #isRunning = false;
-  #hasQuit = false;
+  readonly layout: MemoryLayout;
+  readonly memory: WebAssembly.Memory;
+  readonly #host: MachineHost;
+  readonly #words: Int32Array;
+  readonly #clock: MachineClock;
+  readonly #shared: SharedDevices;
+  readonly #devices: MachineDevices;
+  readonly #plan: BootPlan;
+  readonly #blocks: readonly number[];
+  readonly #threads: ThreadHandle[] = [];
+  readonly #listeners = new Set<(event: MachineEvent) => void>();
+  #console: CharBackend | undefined;
+  #quit = false;
 
-  /**
-   * Builds a machine that is stopped in its power-on state. What the host opened for it is closed again if that fails.
-   * Rejects with the error of the part that cannot be built: `LayoutError`, `CpuFeatureError`, `ImageError`,
-   * `BootError`, `DeviceTreeError`, `DeviceConfigError`, `FlashError`, `MachineError`, or the host's.
-   */
-  static async create(config: MachineConfig, host: MachineHost): Promise<Machine> {
-    if (config.accel.kind === "lockstep") {
-      throw new MachineError("not-available", "accel lockstep is not available yet; use wasm or interp");
-    }
-    const closers: (() => unknown)[] = [];
-    try {
-      const parts = await build(config, host, closers);
-      const machine: Machine = new Machine({
-        ...parts,
-        board: await makeVirtBoard({
-          ...parts,
-          finisher: {
-            shutdown: (code) => machine.#guestShutdown(code),
-            reset: () => machine.#guestReset(),
-          },
-        }),
-      });
-      machine.#startThreads();
-      await machine.#powerOn();
-      return machine;
-    } catch (error) {
-      for (const close of closers) await close();
-      throw error;
-    }
+  /** Builds the machine, stopped. Throws `LayoutError`, `BootError`, `ImageError`, `DeviceError`. */
+  static async create(config: MachineConfig, files: BootFiles, host: MachineHost): Promise<Machine> {
+    const machine = new Machine(config, files, host);
+    await machine.#startThreads();
+    machine.#power();
+    void machine.#serve();
+    return machine;
   }
 
-  private constructor(parts: Parts) {
-    this.config = parts.config;
-    this.#parts = parts;
+  private constructor(config: MachineConfig, files: BootFiles, host: MachineHost) {
+    this.config = config;
+    this.#host = host;
+    this.layout = virtLayout(config);
+    this.#plan = makeBootPlan(config, files, host.random);
+    const pages = this.layout.totalBytes / 65_536;
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const { buffer } = this.memory;
+    this.#words = new Int32Array(buffer);
+    this.#blocks = Array.from({ length: this.layout.vcpuCount }, (_, i) => vcpuBlock(this.layout, i));
+    this.#clock = new MachineClock(host.clock, buffer);
+    this.#clock.reset();
+    const deadlines = new Deadlines(buffer, this.layout.vcpuCount);
+    deadlines.reset();
+    writeRegions(buffer, this.layout);
+    this.#shared = makeSharedDevices(buffer, this.layout, config.machineOptions, this.#clock, deadlines);
+    this.#devices = makeMachineDevices(buffer, this.layout, config, {
+      clock: host.clock,
+      timers: host.timers,
+      random: host.random,
+      dma: this.#dma(),
+      irq: (source) => ({
+        set: (level) => this.#shared.lock.with(() => this.#shared.plic.source(source).set(level)),
+      }),
+      shutdown: (exitCode) => void this.#guestShutdown(exitCode),
+      reset: () => void this.#guestReset(),
+      setFlashReadable: (block, on) => {
+        setRegionReadable(buffer, block, on);
+        for (const vcpu of this.#blocks) requestVcpu(this.#words, vcpu, Request.FlushTlb);
+      },
+      disks: host.disks,
+      chardevs: host.chardevs,
+    });
+    this.#attachConsole(config.serials[0]);
   }
 
-  /** The device tree's blob as the guest finds it. */
-  get deviceTree(): Uint8Array {
-    return this.#parts.plan.fdtBlob;
+  /** Calls `listener` for every event; returns a function that stops that. */
+  on(listener: (event: MachineEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
+
   get isRunning(): boolean {
-    return this.#isRunning;
-  }
-  /** Nanoseconds that the machine has run. */
-  get timeNs(): number {
-    return this.#parts.clock.nowNs();
+    return Atomics.load(this.#words, CONTROL.running) === 1;
   }
 
-  /** Returns a function that takes the listener away. */
-  on<K extends keyof MachineEvents>(event: K, listener: (value: MachineEvents[K]) => void): () => void {
-    return this.#events.on(event, listener);
+  start(): void {
+    if (this.isRunning || this.#quit) return;
+    this.#clock.start();
+    Atomics.store(this.#words, CONTROL.running, 1);
+    Atomics.notify(this.#words, CONTROL.running);
+    this.#emit({ kind: "resume" });
   }
 
-  /** The vCPUs run, and time goes on. */
-  start(): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#isRunning || this.#hasQuit) return;
-      this.#resume();
-      this.#events.emit("resume", undefined);
-    });
+  /** Resolves when no vCPU runs guest code. */
+  async stop(): Promise<void> {
+    if (!this.isRunning) return;
+    Atomics.store(this.#words, CONTROL.running, 0);
+    for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
+    await this.#untilStopped();
+    this.#clock.stop();
+    this.#emit({ kind: "stop" });
   }
 
-  /** Resolves when no vCPU runs guest code any more and time stands still. */
-  stop(): Promise<void> {
-    return this.#inTurn(async () => {
-      if (!this.#isRunning) return;
-      await this.#pause();
-      this.#events.emit("stop", undefined);
-    });
+  /** Power-on reset; goes on running if it ran. */
+  async reset(): Promise<void> {
+    const ran = this.isRunning;
+    await this.stop();
+    this.#power();
+    for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
+    this.#emit({ kind: "reset" });
+    if (ran) this.start();
   }
 
-  /** Back to the power-on state; a machine that runs goes on running. */
-  reset(): Promise<void> {
-    return this.#inTurn(() => this.#reset(false));
+  /** Ends the threads; the machine cannot be started again. Backends are the caller's to close. */
+  async quit(): Promise<void> {
+    this.#quit = true;
+    this.#drainConsole();
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    for (const disk of this.#host.disks.values()) await disk.flush().catch(() => {});
   }
 
-  /** Ends the machine and closes what it had opened; disks are flushed before. */
-  quit(): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#hasQuit) return;
-      if (this.#isRunning) await this.#pause();
-      this.#hasQuit = true;
-      const { control, shared, board, console, disks, chardevs } = this.#parts;
-      control.setMachineState(MachineState.Quit);
-      control.requestAll(Request.Quit);
-      shared.deadlines.wake();
-      await board.drain();
-      await board.flush();
-      console.close();
-      for (const disk of disks) {
-        if (!disk.readOnly) await disk.flush();
-        await disk.close();
-      }
-      for (const chardev of chardevs) chardev.close();
-      await Promise.all(this.#threads.map((thread) => thread.terminate()));
-      // Lets the loop of the doorbell see that it is over.
-      control.ring(Doorbell.RunState);
-    });
-  }
-
-  /** Writes cached disk data back to the files. */
-  async flushDisks(): Promise<void> {
-    await Promise.all(this.#parts.disks.filter((disk) => !disk.readOnly).map((disk) => disk.flush()));
-  }
-
-  /** A copy of guest memory, or undefined where there is no RAM, ROM or flash. Addresses are guest physical. */
+  /** Copies guest physical memory; undefined when the range is not in RAM. */
   readMemory(address: number, lengthBytes: number): Uint8Array | undefined {
-    return virtMemoryView(this.#parts.memory, this.#parts.layout, address, lengthBytes)?.slice();
+    return this.#dma().view(address, lengthBytes, "fromGuest")?.slice();
   }
-
-  /** Writes RAM, ROM or flash; false where there is none. */
+  /** False when the range is not in RAM. */
   writeMemory(address: number, bytes: Uint8Array): boolean {
-    const view = virtMemoryView(this.#parts.memory, this.#parts.layout, address, bytes.length);
+    const view = this.#dma().view(address, bytes.length, "toGuest");
     view?.set(bytes);
     return view !== undefined;
   }
-
-  /** Throws {@link MachineError} while the machine runs. */
-  readRegisters(vcpu: number): Registers {
-    if (this.#isRunning) throw new MachineError("not-stopped", "registers can be read while the machine is stopped");
-    const { control, memory } = this.#parts;
-    const view = new DataView(memory.buffer, control.wordOf(vcpu, 0) * 4);
-    const file = (field: number) => Array.from({ length: 32 }, (_, i) => view.getBigUint64(field + 8 * i, true));
-    return { pc: view.getBigUint64(VCPU.pc, true), x: file(VCPU.x), f: file(VCPU.f) };
+  /** x0 to x31 and pc of a vCPU; meaningful while the machine is stopped. */
+  readRegisters(vcpu: number): { readonly x: readonly bigint[]; readonly pc: bigint } {
+    const block = this.#blocks[vcpu];
+    if (block === undefined) throw new RangeError(`vCPU ${vcpu} does not exist`);
+    const view = new DataView(this.memory.buffer, block);
+    const x = Array.from({ length: 32 }, (_, i) => view.getBigUint64(VCPU.x + 8 * i, true));
+    return { x, pc: view.getBigUint64(VCPU.pc, true) };
   }
 
-  /** One at a time, in the order of the calls. */
-  #inTurn(body: () => Promise<void>): Promise<void> {
-    const done = this.#queue.then(body);
-    this.#queue = done.catch(() => {});
-    return done;
+  async #startThreads(): Promise<void> {
+    const data = (vcpu: number): ThreadData => ({ memory: this.memory, config: this.config, vcpu });
+    const vcpus = this.#blocks.map((_, index) => this.#host.startThread("vcpu", data(index)));
+    this.#threads.push(...(await Promise.all([...vcpus, this.#host.startThread("timer", data(-1))])));
   }
 
-  #startThreads(): void {
-    const { config, host, memory, board } = this.#parts;
-    const failed = (error: Error): void => this.#events.emit("failed", { error });
-    for (let vcpu = 0; vcpu < config.smp.cpus; vcpu++) {
-      const data: VcpuThreadData = { memory, config, vcpu, remoteRegions: board.remoteRegions };
-      this.#threads.push(host.threads.start("vcpu", data, failed));
+  /** Devices to their power-on state, memory as the boot plan says. */
+  #power(): void {
+    const { buffer } = this.memory;
+    const bytes = new Uint8Array(buffer);
+    const { lock, plic, uart, mtimer } = this.#shared;
+    for (const block of this.#blocks) Atomics.store(this.#words, (block + VCPU.irqLines) >>> 2, 0);
+    lock.with(() => {
+      plic.reset();
+      uart.reset();
+      mtimer.reset();
+    });
+    for (const device of this.#devices.devices) device.reset();
+    const ram = this.layout.blocks[VirtBlock.Ram];
+    const rom = this.layout.blocks[VirtBlock.Mrom];
+    if (!ram || !rom) return;
+    for (const write of this.#plan.writes) {
+      const at = ram.host + Number(write.address - BigInt(VIRT_MEMORY_MAP.dram.base));
+      bytes.set(write.data, at);
+      bytes.fill(0, at + write.data.length, at + write.data.length + write.zeroBytes);
     }
-    const data: TimerThreadData = { memory, config };
-    this.#threads.push(host.threads.start("timer", data, failed));
-    this.#answerDoorbell();
+    bytes.set(resetRom(this.#plan), rom.host);
   }
 
-  /** Looks at the doorbell whenever somebody rings, until the machine quits. */
-  #answerDoorbell(): void {
-    const { control, board, console } = this.#parts;
-    const look = (): void => {
-      while (!this.#hasQuit) {
-        const bits = Atomics.exchange(control.words, CONTROL.machineRequest, 0);
-        if (bits & Doorbell.MmioCall) answerMmioCalls(control, board.map);
-        if (bits & Doorbell.ConsoleOutput) console.outputCame();
-        if (bits & Doorbell.ConsoleRoom) console.roomMade();
-        if (bits & Doorbell.RunState) for (const waiter of [...this.#stateWaiters]) waiter();
-        if (bits !== 0) continue;
-        const wait = waitAsync(control.words, CONTROL.machineRequest, 0);
-        if (!wait.async) continue;
-        void wait.value.then(look);
-        return;
+  #attachConsole(id: string | undefined): void {
+    const backend = id === undefined ? undefined : this.#host.chardevs.get(id);
+    if (!backend) return;
+    const { uart, lock } = this.#shared;
+    this.#console = backend;
+    backend.attach({
+      canReceive: () => lock.with(() => uart.canReceive()),
+      receive: (input) =>
+        lock.with(() => {
+          for (const byte of input) uart.receive(byte);
+        }),
+      event: (event) => {
+        if (event === "break") lock.with(() => uart.receiveBreak());
+      },
+    });
+  }
+
+  #drainConsole(): void {
+    const { transmitted, uart, lock } = this.#shared;
+    const bytes = transmitted.drain();
+    if (bytes.length === 0) return;
+    this.#console?.write(bytes);
+    lock.with(() => uart.transmitRoomMade());
+  }
+
+  /** Answers the doorbell until the machine quits. */
+  async #serve(): Promise<void> {
+    const words = this.#words;
+    while (!this.#quit) {
+      const asked = Atomics.exchange(words, CONTROL.machineRequest, 0);
+      if (asked === 0) {
+        const waiting = waitAsync(words, CONTROL.machineRequest, 0);
+        if (waiting.async) await waiting.value;
+        continue;
       }
-    };
-    look();
-  }
-
-  /** Resolves when every vCPU's run state is accepted. */
-  #untilAll(accept: (state: number) => boolean): Promise<void> {
-    const { control } = this.#parts;
-    return new Promise((resolve) => {
-      const check = (): void => {
-        if (!control.everyRunState(accept)) return;
-        this.#stateWaiters.delete(check);
-        resolve();
-      };
-      this.#stateWaiters.add(check);
-      check();
-    });
-  }
-
-  /** The first power-on: the threads reset their vCPUs by themselves. */
-  async #powerOn(): Promise<void> {
-    const died = new Promise<never>((_, reject) => this.on("failed", ({ error }) => reject(error)));
-    await Promise.race([this.#untilAll((state) => state === RunState.Fresh), died]);
-    this.#load();
-  }
-
-  #resume(): void {
-    const { control, clock, shared } = this.#parts;
-    this.#isRunning = true;
-    clock.thaw();
-    control.setMachineState(MachineState.Running);
-    shared.deadlines.wake();
-    control.requestAll(Request.Interrupt);
-  }
-
-  async #pause(): Promise<void> {
-    const { control, clock } = this.#parts;
-    control.setMachineState(MachineState.Stopped);
-    control.requestAll(Request.Stop);
-    await this.#untilAll((state) => state === RunState.Stopped || state === RunState.Fresh);
-    clock.freeze();
-    this.#isRunning = false;
-    this.#parts.console.flush();
-  }
-
-  async #reset(byGuest: boolean): Promise<void> {
-    if (this.#hasQuit) return;
-    const { control, board } = this.#parts;
-    const wasRunning = this.#isRunning;
-    if (wasRunning) await this.#pause();
-    await board.drain();
-    for (let vcpu = 0; vcpu < control.vcpuCount; vcpu++) control.clearFresh(vcpu);
-    control.requestAll(Request.Reset);
-    await this.#untilAll((state) => state === RunState.Fresh);
-    this.#load();
-    this.#events.emit("reset", { byGuest });
-    if (wasRunning) this.#resume();
-  }
-
-  /** Devices to their power-on state, and the boot's writes. After the vCPUs' reset, which clears their lines. */
-  #load(): void {
-    const { board, plan, memory, layout } = this.#parts;
-    board.reset();
-    const ram = virtBlock(layout, VIRT_BLOCK.ram);
-    const bytes = new Uint8Array(memory.buffer);
-    for (const { address, data, zeroBytes } of plan.writes) {
-      const at = ram.host + Number(address - BigInt(VIRT_MEMORY_MAP.dram.base));
-      bytes.set(data, at);
-      bytes.fill(0, at + data.length, at + data.length + zeroBytes);
+      if (asked & MachineRequest.Mmio) {
+        for (const block of this.#blocks) answerMmio(this.memory.buffer, words, block, this.#devices.map);
+      }
+      if (asked & MachineRequest.Transmit) this.#drainConsole();
+      if (asked & MachineRequest.ReceiveRoom) this.#console?.poke();
     }
-    bytes.set(resetRom(plan), virtBlock(layout, VIRT_BLOCK.mrom).host);
   }
 
-  #guestReset(): void {
-    if (this.config.onReboot === "shutdown") this.#guestShutdown(0);
-    else void this.#inTurn(() => this.#reset(true));
+  async #untilStopped(): Promise<void> {
+    for (;;) {
+      const stopped = Atomics.load(this.#words, CONTROL.stoppedVcpus);
+      if (stopped === this.#blocks.length) return;
+      const waiting = waitAsync(this.#words, CONTROL.stoppedVcpus, stopped);
+      if (waiting.async) await waiting.value;
+    }
   }
 
-  #guestShutdown(exitCode: number): void {
-    void this.#inTurn(async () => {
-      if (this.#isRunning) await this.#pause();
-      this.#events.emit("shutdown", { exitCode });
-    });
+  async #guestShutdown(exitCode: number): Promise<void> {
+    await this.stop();
+    this.#drainConsole();
+    this.#emit({ kind: "shutdown", exitCode });
   }
-}
 
-/** Everything but the board. What was opened is closed by `closers`, whatever comes. */
-async function build(config: MachineConfig, host: MachineHost, closers: (() => unknown)[]) {
-  const extensions = cpuExtensions(config.cpu);
-  const layout = virtMemoryLayout(config);
-  const files = await readBootFiles(config, host);
-  const plan = planVirtBoot(config, files, isaDescription(extensions), host.random);
-
-  const memory = sharedMemory(layout);
-  writeVirtRegions(memory, layout);
-  const control = new VcpuControl(memory, layout);
-  const arena = virtArena(layout);
-  const clock = new MachineClock(memory, arena, host.clock, VIRT_TIMEBASE_HZ);
-  clock.setNs(0);
-  const shared = makeSharedDevices({ memory, layout, config, control, clock });
-  shared.deadlines.clear();
-
-  const disks = new Map<string, Disk>();
-  for (const drive of config.drives) {
-    const disk = await host.openDisk(drive);
-    closers.push(() => disk.close());
-    disks.set(drive.id, disk);
+  async #guestReset(): Promise<void> {
+    if (this.config.onReboot === "shutdown") await this.#guestShutdown(0);
+    else await this.reset();
   }
-  const chardevs = new Map<string, CharBackend>();
-  for (const chardev of config.chardevs) {
-    const backend = await host.openChardev(chardev);
-    closers.push(() => backend.close());
-    chardevs.set(chardev.id, backend);
-  }
-  const { clock: hostClock, timers, random } = host;
-  const console = new SharedConsole({ memory, arena, lock: shared.lock, uart: shared.uart, clock: hostClock, timers });
-  const serial = chardevs.get(config.serials[0] ?? "");
-  if (serial) console.attach(serial);
-  const flash = (index: number) => {
-    const drive = config.drives.find((candidate) => candidate.interface === "pflash" && candidate.index === index);
-    return drive && disks.get(drive.id);
-  };
-  const { kernelFile, initrd } = files;
-  return {
-    config,
-    host,
-    memory,
-    layout,
-    control,
-    clock,
-    shared,
-    console,
-    plan,
-    disks: [...disks.values()],
-    chardevs: [...chardevs.values()],
-    backends: {
-      clock: hostClock,
-      timers,
-      random,
-      disk: (id: string) => required(disks.get(id), `drive '${id}'`),
-      chardev: (id: string) => required(chardevs.get(id), `chardev '${id}'`),
-    },
-    flashDisks: [flash(0), flash(1)] as const,
-    ...(plan.directBootByFwCfg && kernelFile
-      ? { directBoot: { kernel: kernelFile, initrd, kernelCommandLine: config.boot.append } }
-      : {}),
-  };
-}
 
-function sharedMemory(layout: MemoryLayout): WebAssembly.Memory {
-  const pages = layout.totalBytes / WASM_PAGE_BYTES;
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  } catch (error) {
-    throw new MachineError(
-      "no-memory",
-      `the host does not give ${Math.ceil(layout.totalBytes / 2 ** 20)} MiB of memory; use less RAM (-m) or fewer vCPUs (-smp)`,
-      { cause: error },
-    );
+  #emit(event: MachineEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #dma(): Dma {
+    const ram = this.layout.blocks[VirtBlock.Ram];
+    const { buffer } = this.memory;
+    return {
+      view(address, lengthBytes) {
+        const offset = address - VIRT_MEMORY_MAP.dram.base;
+        if (!ram || !(offset >= 0 && lengthBytes >= 0 && offset + lengthBytes <= ram.sizeBytes)) return undefined;
+        return new Uint8Array(buffer, ram.host + offset, lengthBytes);
+      },
+    };
   }
 }
 
-function required<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new MachineError("not-available", `there is no ${what}`);
-  return value;
-}
+type WaitResult = { readonly async: true; readonly value: Promise<string> } | { readonly async: false };
+/** ECMAScript 2024, 25.4.15; in every engine that this project supports. */
+const { waitAsync } = Atomics as unknown as {
+  waitAsync(words: Int32Array, index: number, value: number): WaitResult;
+};
