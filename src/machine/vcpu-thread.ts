@@ -23,8 +23,6 @@ export type ThreadData = {
   readonly vcpu: number;
 };
 
-/** Executions after which a region is compiled. */
-const HOT_THRESHOLD = 2000;
 /** V8 replaces code only when it is entered anew, so vCPUs leave and re-enter guest code this often. */
 const TICK_MS = 4;
 const IDLE_CAP_MS = 1000;
@@ -52,7 +50,6 @@ export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void
       machineNs: () => Math.floor(machineClock.nowNs()),
       stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines),
     },
-    { hotThreshold: config.accel.kind === "interp" ? 0 : HOT_THRESHOLD },
   );
   const reset = (): void =>
     vcpu.reset({ pc: VIRT_RESET_VECTOR, misa: misaValue(extensions), menvcfg: ADUE, features: ALL_FEATURES });

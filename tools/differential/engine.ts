@@ -5,15 +5,14 @@ import { BareMachine } from "#cpu/testing/bare-machine.ts";
 import { Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { type Image, IMAGE_BASE, RECORD } from "./image.ts";
 
-/** `interp` never compiles; `wasm` compiles what ran twice. */
-export type EngineName = "interp" | "wasm";
-export const isEngineName = (name: string): name is EngineName => name === "interp" || name === "wasm";
+/** The engines there are; the region translator is to join. */
+export type EngineName = "interp";
+export const isEngineName = (name: string): name is EngineName => name === "interp";
 
 const RAM_BYTES = 64 * 2 ** 20;
 const WATCHDOG_MS = 60_000;
-const HOT_THRESHOLD = 2;
-/** How often each case runs: once, or so often that it is compiled in between. */
-export const REPEATS: Readonly<Record<EngineName, number>> = { interp: 1, wasm: 8 };
+/** How often each case runs. */
+export const REPEATS: Readonly<Record<EngineName, number>> = { interp: 1 };
 export const EXTENSIONS: Extensions = resolveExtensions({ zfh: true });
 
 /** Sets a bit of a word when it has not been told for a while that all is well; word 1 of `beat` ends it. */
@@ -32,12 +31,8 @@ export class Engine {
   readonly #beat = new Int32Array(new SharedArrayBuffer(8));
   readonly #watchdog: Worker;
 
-  constructor(name: EngineName) {
-    this.machine = new BareMachine({
-      ramBytes: RAM_BYTES,
-      extensions: EXTENSIONS,
-      hotThreshold: name === "wasm" ? HOT_THRESHOLD : 0,
-    });
+  constructor() {
+    this.machine = new BareMachine({ ramBytes: RAM_BYTES, extensions: EXTENSIONS });
     const { words, cpu } = this.machine.vcpu;
     this.#watchdog = new Worker(WATCHDOG, {
       eval: true,

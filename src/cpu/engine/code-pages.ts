@@ -39,8 +39,6 @@ export class CodePages {
   readonly #pageCount: number;
   /** Next page of the pool to hand out; it is taken from whoever has it. */
   #nextPage = 0;
-  /** Called before a page's code is dropped. */
-  onDrop: (page: number) => void = () => {};
 
   constructor(isa: Isa, handlers: HandlerTable, memory: ArrayBufferLike, layout: MemoryLayout, cpu: number) {
     this.#isa = isa;
@@ -61,7 +59,6 @@ export class CodePages {
     this.#nextPage = (this.#nextPage + 1) % this.#pageCount;
     const previous = this.#hostOf(page);
     if (previous !== 0) {
-      this.onDrop(page);
       this.#setIndex(previous, 0);
       this.#forget(page);
     }
@@ -83,7 +80,6 @@ export class CodePages {
 
   /** The guest page's bytes are not those that were decoded: start over. */
   changed(page: number): void {
-    this.onDrop(page);
     this.#clear(page, this.#hostOf(page));
   }
 

@@ -19,6 +19,8 @@ import { encodeModule, type FunctionType, type ModuleImport } from "#cpu/wasm/mo
 export const REGION_TYPE: FunctionType = { params: [I32, I64, I32], results: [I64] };
 /** Slots of the region table. */
 export const REGION_SLOTS = 65_536;
+/** Executions after which a region is asked for; 0 never asks: the region translator is not there yet. */
+const HOT_THRESHOLD = 0;
 /** How deep guest calls may nest as WebAssembly calls. */
 const MAX_DEPTH = 200;
 
@@ -56,7 +58,7 @@ export type RuntimeModule = {
 };
 
 /** Generates the runtime module. */
-export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: number): RuntimeModule {
+export function generateRuntime(isa: Isa, layout: MemoryLayout): RuntimeModule {
   const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout)];
   const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
   const names = [...hostNames, ...routines.map((r) => r.name), "interpret", "run"];
@@ -66,7 +68,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: nu
     if (index === undefined) throw new Error(`no routine '${name}'`);
     return index;
   };
-  const interpreter = generateInterpreter(isa, functionIndex, hotThreshold);
+  const interpreter = generateInterpreter(isa, functionIndex, HOT_THRESHOLD);
   const imports: ModuleImport[] = [
     ...hostNames.map((name): ModuleImport => ({ kind: "function", name, type: HOST_FUNCTIONS[name] })),
     { kind: "memory", name: "memory", maximumPages: layout.totalBytes / 65_536 },

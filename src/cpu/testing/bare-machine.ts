@@ -25,8 +25,6 @@ const NO_DEVICES: VcpuPorts = {
 export type BareMachineOptions = {
   readonly ramBytes: number;
   readonly extensions: Extensions;
-  /** As in `EngineOptions`; 0 keeps to the interpreter. */
-  readonly hotThreshold?: number;
   readonly ports?: Partial<VcpuPorts>;
 };
 
@@ -48,14 +46,7 @@ export class BareMachine {
     view.setInt32(REGIONS.entries + REGIONS.flags, REGIONS.readable | REGIONS.writable, true);
     this.#extensions = options.extensions;
     this.#ram = new Uint8Array(memory.buffer, host, options.ramBytes);
-    this.vcpu = new Vcpu(
-      memory,
-      layout,
-      0,
-      riscvIsa(options.extensions),
-      { ...NO_DEVICES, ...options.ports },
-      { hotThreshold: options.hotThreshold ?? 0 },
-    );
+    this.vcpu = new Vcpu(memory, layout, 0, riscvIsa(options.extensions), { ...NO_DEVICES, ...options.ports });
     this.reset(RAM_BASE);
   }
 

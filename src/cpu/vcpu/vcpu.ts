@@ -1,7 +1,7 @@
 /**
- * One vCPU: its block in the shared memory, its copy of the runtime module, its code pages and regions.
+ * One vCPU: its block in the shared memory, its copy of the runtime module, its code pages.
  *
- *   run() -> dispatcher (WebAssembly) -> exit reason -> decode, compile, wait -> run again
+ *   run() -> dispatcher (WebAssembly) -> exit reason -> decode, wait -> run again
  *
  * Thread: the vCPU's own, but for the words in `layout.ts` that are marked as shared.
  */
@@ -19,7 +19,6 @@ import {
   VCPU_TLBS,
 } from "#cpu/vcpu/layout.ts";
 import { IMPORT_MODULE } from "#cpu/wasm/module.ts";
-import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
 
 /** What a vCPU needs of the board. Addresses are guest physical. */
 export type VcpuPorts = {
@@ -35,19 +34,7 @@ export type VcpuPorts = {
   stimecmpChanged(): void;
 };
 
-export type EngineOptions = {
-  /** Executions after which a region is compiled; 0 keeps to the interpreter. */
-  readonly hotThreshold: number;
-};
-
-export type VcpuStatistics = {
-  decodedBlocks: number;
-  regions: number;
-  regionInstructions: number;
-  regionBytes: number;
-  compileMs: number;
-  droppedPages: number;
-};
+export type VcpuStatistics = { decodedBlocks: number };
 
 type RuntimeExports = {
   readonly run: (cpu: number) => number;
@@ -68,15 +55,7 @@ export class Vcpu {
   readonly runtime: RuntimeExports;
   readonly pages: CodePages;
   readonly pmp: Pmp;
-  readonly statistics: VcpuStatistics = {
-    decodedBlocks: 0,
-    regions: 0,
-    regionInstructions: 0,
-    regionBytes: 0,
-    compileMs: 0,
-    droppedPages: 0,
-  };
-  readonly #regions: RegionCompiler | undefined;
+  readonly statistics: VcpuStatistics = { decodedBlocks: 0 };
 
   constructor(
     memory: WebAssembly.Memory,
@@ -84,14 +63,13 @@ export class Vcpu {
     index: number,
     isa: Isa,
     ports: VcpuPorts,
-    options: EngineOptions,
   ) {
     this.index = index;
     this.cpu = layout.vcpus + index * layout.vcpuStride;
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
     this.pmp = new Pmp(memory.buffer, this.cpu);
-    const runtime = generateRuntime(isa, layout, options.hotThreshold);
+    const runtime = generateRuntime(isa, layout);
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
     const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
     const host: HostFunctions = this.#hostFunctions(ports);
@@ -99,22 +77,6 @@ export class Vcpu {
       [IMPORT_MODULE]: { ...host, memory, regions: table },
     });
     this.runtime = instance.exports as unknown as RuntimeExports;
-    if (options.hotThreshold > 0) {
-      this.#regions = new RegionCompiler({
-        isa,
-        pages: this.pages,
-        memory,
-        layout,
-        table,
-        routines: runtime.routines,
-        routineExports: instance.exports,
-        statistics: this.statistics,
-      });
-      this.pages.onDrop = (page) => {
-        this.statistics.droppedPages++;
-        this.#regions?.drop(page);
-      };
-    }
   }
 
   /** Power-on state: registers 0 but for what the caller sets, TLBs empty. */
@@ -157,7 +119,6 @@ export class Vcpu {
     for (;;) {
       const reason = this.runtime.run(this.cpu);
       if (reason === ExitReason.Decode) this.#decode();
-      else if (reason === ExitReason.Hot) this.#compile();
       else return reason;
     }
   }
@@ -195,11 +156,6 @@ export class Vcpu {
     if (this.pages.decodeBlock(page, Number(pc & 0xfffn))) return;
     const next = this.#fetch((pc & ~0xfffn) + BigInt(PAGE_BYTES));
     if (next !== 0) this.pages.crossing(page, next);
-  }
-
-  #compile(): void {
-    const page = this.#fetch(this.pc);
-    if (page !== 0) this.#regions?.compile(page, Number(this.pc & 0xfffn));
   }
 
   #hostFunctions(ports: VcpuPorts): HostFunctions {
