@@ -15,9 +15,23 @@ afterAll(() => {
 async function boot(smp: number, ...extra: string[]): Promise<Terminal> {
   const guest = await fetchGuest({});
   const terminal = new Terminal(process.execPath, [
-    ...[COMMAND, "-M", "virt", "-smp", String(smp), "-m", "256", "-nographic"],
-    ...["-bios", guest.firmware, "-kernel", guest.kernel, "-initrd", guest.initrd],
-    ...["-append", "console=ttyS0 quiet", ...extra],
+    COMMAND,
+    "-M",
+    "virt",
+    "-smp",
+    String(smp),
+    "-m",
+    "256",
+    "-nographic",
+    "-bios",
+    guest.firmware,
+    "-kernel",
+    guest.kernel,
+    "-initrd",
+    guest.initrd,
+    "-append",
+    "console=ttyS0 quiet",
+    ...extra,
   ]);
   open.push(terminal);
   await terminal.waitFor(/Tinamou guest ready[^]*# /, 120_000);

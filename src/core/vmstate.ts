@@ -83,35 +83,10 @@ const U64: Scalar<bigint> = {
   put: (o, x) => o.u64(x),
   take: (r) => r.u64(),
 };
-const BOOL: Scalar<boolean> = {
-  bytes: 1,
-  read: (v, at) => v.getUint8(at) !== 0,
-  write: (v, at, x) => v.setUint8(at, x ? 1 : 0),
-  put: (o, x) => o.u8(x ? 1 : 0),
-  take: (r) => r.u8() !== 0,
-};
-
 export const u8 = (initial = 0, since = 0): Field<number> => scalar(U8, initial, since);
 export const u16 = (initial = 0, since = 0): Field<number> => scalar(U16, initial, since);
 export const u32 = (initial = 0, since = 0): Field<number> => scalar(U32, initial, since);
 export const u64 = (initial = 0n, since = 0): Field<bigint> => scalar(U64, initial, since);
-export const bool = (initial = false, since = 0): Field<boolean> => scalar(BOOL, initial, since);
-
-/** Bytes that are sent as zeros and skipped on load. */
-export function unused(lengthBytes: number, since = 0): Field<undefined> {
-  return {
-    sizeBytes: 0,
-    alignBytes: 1,
-    since,
-    bind: () => ({
-      get: () => undefined,
-      set: () => {},
-      reset: () => {},
-      save: (out) => out.bytes(new Uint8Array(lengthBytes)),
-      load: (from) => void from.bytes(lengthBytes),
-    }),
-  };
-}
 
 /** An array field whose value is a live typed array over the shared memory. Reset fills it with 0. */
 export function u8Array(length: number, since = 0): Field<Uint8Array> {
@@ -221,7 +196,13 @@ export class VmState<F extends Fields> {
   bind(memory: ArrayBufferLike, offset = 0): State<F> {
     const state = {} as State<F>;
     for (const [key, accessor] of this.#accessors(memory, offset)) {
-      Object.defineProperty(state, key, { enumerable: true, get: accessor.get, set: accessor.set });
+      Object.defineProperty(state, key, {
+        enumerable: true,
+        get: () => accessor.get(),
+        set(value) {
+          accessor.set(value);
+        },
+      });
     }
     return state;
   }

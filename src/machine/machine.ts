@@ -341,6 +341,9 @@ export class Machine {
 
 type WaitResult = { readonly async: true; readonly value: Promise<string> } | { readonly async: false };
 /** ECMAScript 2024, 25.4.15; in every engine that this project supports. */
-const { waitAsync } = Atomics as unknown as {
-  waitAsync(words: Int32Array, index: number, value: number): WaitResult;
-};
+const waitAsync = (words: Int32Array, index: number, value: number): WaitResult =>
+  (Atomics as unknown as { waitAsync(words: Int32Array, index: number, value: number): WaitResult }).waitAsync(
+    words,
+    index,
+    value,
+  );

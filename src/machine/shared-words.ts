@@ -4,6 +4,7 @@
  * Layout: byte offsets from the start of the memory, behind the i32 words of `CONTROL`.
  */
 import type { Clock } from "#core/host.ts";
+import type { SharedLock } from "#core/shared-lock.ts";
 import { CONTROL } from "#cpu/vcpu/layout.ts";
 
 /** f64: what is taken off the host's clock; time at which it was stopped, or -1 while it runs; what the timer sleeps for. */
@@ -90,18 +91,16 @@ export class Deadlines {
     Atomics.add(this.#control, CONTROL.timerChanged, 1);
     Atomics.notify(this.#control, CONTROL.timerChanged);
   }
-  /**
-   * Sleeps until the earliest deadline, a change, or `capMs`. Thread: timer.
-   * The order matters: whoever publishes a deadline meanwhile either sees that it is earlier, or is seen.
-   */
-  sleep(nowTicks: () => number, capMs: number): void {
-    this.#words[SLEEPS_UNTIL / 8] = Number.POSITIVE_INFINITY;
+  /** Sleeps until the earliest deadline, a change, or `capMs`. Deadlines change under `lock`. Thread: timer. */
+  sleep(lock: SharedLock, nowTicks: () => number, capMs: number): void {
     const seen = Atomics.load(this.#control, CONTROL.timerChanged);
     let earliest = Number.POSITIVE_INFINITY;
-    for (let hart = 0; hart < this.#harts; hart++) {
-      earliest = Math.min(earliest, this.stimecmp(hart), this.mtimecmp(hart));
-    }
-    this.#words[SLEEPS_UNTIL / 8] = earliest;
+    lock.with(() => {
+      for (let hart = 0; hart < this.#harts; hart++) {
+        earliest = Math.min(earliest, this.stimecmp(hart), this.mtimecmp(hart));
+      }
+      this.#words[SLEEPS_UNTIL / 8] = earliest;
+    });
     const ms = Math.min(capMs, ((earliest - nowTicks()) * NS_PER_TICK) / 1e6);
     if (ms > 0) Atomics.wait(this.#control, CONTROL.timerChanged, seen, ms);
   }

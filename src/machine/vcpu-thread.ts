@@ -2,9 +2,10 @@
  * What a vCPU's thread does: runs guest code, serves requests, parks. Also the timer's thread.
  */
 import type { Clock } from "#core/host.ts";
-import { CONTROL, ExitReason, Request, VCPU } from "#cpu/vcpu/layout.ts";
+import type { SharedLock } from "#core/shared-lock.ts";
+import { CONTROL, ExitReason, Feature, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { Vcpu, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
-import { Irq } from "#cpu/isa/riscv/constants.ts";
+import { Irq, MENVCFG } from "#cpu/isa/riscv/constants.ts";
 import { misaValue } from "#cpu/isa/riscv/extensions.ts";
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import type { MachineConfig } from "#machine/config.ts";
@@ -26,8 +27,6 @@ export type ThreadData = {
 /** V8 replaces code only when it is entered anew, so vCPUs leave and re-enter guest code this often. */
 const TICK_MS = 4;
 const IDLE_CAP_MS = 1000;
-const ADUE = 1n << 61n;
-const ALL_FEATURES = 0x3f;
 
 /** Runs a vCPU until the machine quits; `ready` is called once it could start. Thread: its own. */
 export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void {
@@ -39,20 +38,20 @@ export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void
   const deadlines = new Deadlines(memory.buffer, layout.vcpuCount);
   const devices = makeSharedDevices(memory.buffer, layout, config.machineOptions, machineClock, deadlines);
   const extensions = cpuExtensions(config.cpu);
-  const vcpu: Vcpu = new Vcpu(
-    memory,
-    layout,
-    data.vcpu,
-    riscvIsa(extensions),
-    {
-      ...devicePorts(memory.buffer, block, devices),
-      timeTicks: () => machineClock.ticks(),
-      machineNs: () => Math.floor(machineClock.nowNs()),
-      stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines),
-    },
-  );
+  const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, riscvIsa(extensions), {
+    ...devicePorts(memory.buffer, block, devices),
+    timeTicks: () => machineClock.ticks(),
+    machineNs: () => Math.floor(machineClock.nowNs()),
+    stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
+  });
   const reset = (): void =>
-    vcpu.reset({ pc: VIRT_RESET_VECTOR, misa: misaValue(extensions), menvcfg: ADUE, features: ALL_FEATURES });
+    vcpu.reset({
+      pc: VIRT_RESET_VECTOR,
+      misa: misaValue(extensions),
+      // Without Svade the hardware updates A and D bits from the start.
+      menvcfg: extensions.svadu ? MENVCFG.ADUE : 0n,
+      features: extensions.svnapot ? Feature.Svnapot : 0,
+    });
   reset();
   ready();
   loop(vcpu, words, block, reset);
@@ -85,6 +84,11 @@ function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void): 
     }
     const asked = Atomics.exchange(words, request, 0);
     if (asked & Request.Quit) return;
+    if (asked & Request.Stop && Atomics.load(words, CONTROL.running) === 0) {
+      // Stopped since the look above: the other requests are kept until the machine runs again.
+      Atomics.or(words, request, asked & ~Request.Stop);
+      continue;
+    }
     if (asked & Request.Reset) reset();
     if (asked & Request.FlushTlb) vcpu.runtime.flushTlbs(vcpu.cpu);
     vcpu.takeInterrupt();
@@ -100,22 +104,28 @@ function devicePorts(
   memory: ArrayBufferLike,
   block: number,
   { map, lock }: SharedDevices,
+  written: () => void,
 ): Pick<VcpuPorts, "mmioRead" | "mmioWrite" | "mmioRead64" | "mmioWrite64"> {
   const remote = new MmioCaller(memory, block);
+  const remoteWrite = (address: number, width: number, value: bigint): boolean => {
+    const done = remote.write(address, width, value);
+    written();
+    return done;
+  };
   return {
     mmioRead(address, width) {
       if (isMachineDevice(address)) return Number(remote.read(address, width) ?? -1n);
       return lock.with(() => map.read32(address, width as 1 | 2 | 4));
     },
     mmioWrite(address, width, value) {
-      if (isMachineDevice(address)) return remote.write(address, width, BigInt(value));
+      if (isMachineDevice(address)) return remoteWrite(address, width, BigInt(value));
       return lock.with(() => map.write32(address, width as 1 | 2 | 4, value));
     },
     mmioRead64(address) {
       return isMachineDevice(address) ? remote.read(address, 8) : lock.with(() => map.read64(address));
     },
     mmioWrite64(address, value) {
-      return isMachineDevice(address) ? remote.write(address, 8, value) : lock.with(() => map.write64(address, value));
+      return isMachineDevice(address) ? remoteWrite(address, 8, value) : lock.with(() => map.write64(address, value));
     },
   };
 }
@@ -127,10 +137,11 @@ function supervisorTimer(
   hart: number,
   clock: MachineClock,
   deadlines: Deadlines,
+  lock: SharedLock,
 ): () => void {
   const view = new DataView(memory, block);
   const line = vcpuLine(new Int32Array(memory), block, Irq.SupervisorTimer);
-  return () => {
+  const update = (): void => {
     if (view.getBigInt64(VCPU.menvcfg, true) >= 0n) {
       deadlines.setStimecmp(hart, Number.POSITIVE_INFINITY);
       line.set(false);
@@ -141,6 +152,7 @@ function supervisorTimer(
     line.set(expired);
     deadlines.setStimecmp(hart, expired ? Number.POSITIVE_INFINITY : compare);
   };
+  return () => lock.with(update);
 }
 
 /** Raises timer interrupts when they are due, and ticks while somebody runs. Thread: its own. */
@@ -156,19 +168,23 @@ export function runTimer(data: ThreadData, clock: Clock): void {
   for (;;) {
     const busy = Atomics.load(words, CONTROL.runningVcpus) > 0;
     if (Atomics.load(words, CONTROL.running) === 0) Atomics.wait(words, CONTROL.running, 0);
-    else deadlines.sleep(() => machineClock.ticks(), busy ? TICK_MS : IDLE_CAP_MS);
+    else deadlines.sleep(lock, () => machineClock.ticks(), busy ? TICK_MS : IDLE_CAP_MS);
     const now = machineClock.ticks();
-    harts.forEach((block, hart) => {
-      const compare = deadlines.stimecmp(hart);
-      if (now >= compare) {
-        deadlines.setStimecmp(hart, Number.POSITIVE_INFINITY);
-        supervisorLines[hart]?.set(true);
-      }
-      if (now >= deadlines.mtimecmp(hart)) {
-        deadlines.setMtimecmp(hart, Number.POSITIVE_INFINITY);
-        lock.with(() => mtimer.update(hart));
-      }
+    // Under the lock, so that a comparator that is written meanwhile is not lost.
+    lock.with(() =>
+      harts.forEach((_block, hart) => {
+        if (now >= deadlines.stimecmp(hart)) {
+          deadlines.setStimecmp(hart, Number.POSITIVE_INFINITY);
+          supervisorLines[hart]?.set(true);
+        }
+        if (now >= deadlines.mtimecmp(hart)) {
+          deadlines.setMtimecmp(hart, Number.POSITIVE_INFINITY);
+          mtimer.update(hart);
+        }
+      }),
+    );
+    for (const block of harts) {
       if (Atomics.load(words, (block + VCPU.park) >>> 2) === 0) requestVcpu(words, block, Request.Tick);
-    });
+    }
   }
 }

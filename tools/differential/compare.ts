@@ -32,7 +32,11 @@ export class Comparer {
   }
 
   /** Compares until `instances` instructions have been; batch i has seed `seed` + i. */
-  async compare(instances: number, seed: number, progress: (sofar: Comparison) => void = () => {}): Promise<Comparison> {
+  async compare(
+    instances: number,
+    seed: number,
+    progress: (sofar: Comparison) => void = () => {},
+  ): Promise<Comparison> {
     const result: Comparison = { cases: 0, instances: 0, differences: 0, examples: [], coverage: new Map() };
     for (let batch = seed; result.instances < instances; batch++) {
       const cases = randomCases(batch, BATCH_CASES);

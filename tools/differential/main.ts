@@ -37,7 +37,8 @@ async function main(): Promise<number> {
     for (const example of result.examples) console.log(example);
     const untried = TESTED_ROWS.filter((row) => !result.coverage.has(row.name)).map((row) => row.name);
     if (untried.length > 0) console.log(`never tried: ${untried.join(", ")}`);
-    if (values.coverage) for (const [name, n] of [...result.coverage].sort()) console.log(`${name}\t${n}`);
+    if (values.coverage)
+      for (const [name, n] of [...result.coverage].sort(([a], [b]) => a.localeCompare(b))) console.log(`${name}\t${n}`);
     console.log(
       `${values.engine}: ${result.instances} instructions of ${result.coverage.size} kinds in ${result.cases} sequences, ` +
         `${result.differences} differences, ${seconds()} s`,

@@ -86,7 +86,8 @@ export class SequenceGenerator {
 
   #chooseRegisters(): void {
     const random = this.#random;
-    const offset = (alignment: number): number => BUFFER.start + random.between(8, 40) * 8 + random.below(8 / alignment) * alignment;
+    const offset = (alignment: number): number =>
+      BUFFER.start + random.between(8, 40) * 8 + random.below(8 / alignment) * alignment;
     const low = random.between(8, 15);
     const odd = low === 15 ? 8 : low + 1;
     const high = random.between(16, 31);
@@ -99,7 +100,13 @@ export class SequenceGenerator {
     this.#alignedBases = [...this.#bases].filter(([, address]) => address % 8 === 0).map(([register]) => register);
     do this.#counter = random.between(5, 31);
     while (this.#bases.has(this.#counter));
-    this.#pool = [random.below(32), random.between(8, 15), random.between(8, 15), random.between(5, 31), random.below(32)];
+    this.#pool = [
+      random.below(32),
+      random.between(8, 15),
+      random.between(8, 15),
+      random.between(5, 31),
+      random.below(32),
+    ];
   }
 
   #isReserved(register: number): boolean {
@@ -131,7 +138,8 @@ export class SequenceGenerator {
     if (has("fs2")) fields.rs2 = this.#floatRegister();
     if (has("fs3")) fields.rs3 = this.#floatRegister();
     if (has("imm")) {
-      fields.imm = row.format === "U" ? random.u32() | 0 : row.format === "I" ? random.between(-2048, 2047) : random.below(64);
+      fields.imm =
+        row.format === "U" ? random.u32() | 0 : row.format === "I" ? random.between(-2048, 2047) : random.below(64);
     }
     if (row.format === "FR" || row.format === "FR4") fields.rm = random.oneIn(2) ? 7 : random.below(5);
     return fields;
@@ -261,7 +269,9 @@ export class SequenceGenerator {
     const random = this.#random;
     switch (random.below(4)) {
       case 0:
-        return [{ name: "c.j", lengthBytes: 2, encode: (at) => compressedTargets("c.j").get(target.at - at) as number }];
+        return [
+          { name: "c.j", lengthBytes: 2, encode: (at) => compressedTargets("c.j").get(target.at - at) as number },
+        ];
       case 1:
         return [this.#targeted("jal", { rd: this.#destination() }, target)];
       default: {
@@ -280,7 +290,11 @@ export class SequenceGenerator {
         const jump = (links ? 0x9002 : 0x8002) | (base << 7);
         return [
           here,
-          { name: "addi", lengthBytes: 4, encode: (at) => word("addi", { rd: base, rs1: base, imm: target.at - (at - 4) }) },
+          {
+            name: "addi",
+            lengthBytes: 4,
+            encode: (at) => word("addi", { rd: base, rs1: base, imm: target.at - (at - 4) }),
+          },
           { name, lengthBytes: 2, encode: () => jump },
         ];
       }

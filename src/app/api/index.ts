@@ -92,8 +92,18 @@ export class Machine {
   /** Builds a stopped machine. Throws errors with a `code` and a sentence. */
   static async create(options: MachineOptions): Promise<Machine> {
     const command = parseCommandLine([
-      ...["-M", "virt", "-display", "none", "-m", options.memory ?? "128M", "-smp", String(options.smp ?? 1)],
-      ...["-bios", options.firmware, "-accel", options.accel ?? "wasm"],
+      "-M",
+      "virt",
+      "-display",
+      "none",
+      "-m",
+      options.memory ?? "128M",
+      "-smp",
+      String(options.smp ?? 1),
+      "-bios",
+      options.firmware,
+      "-accel",
+      options.accel ?? "wasm",
       ...(options.kernel === undefined ? [] : ["-kernel", options.kernel]),
       ...(options.initrd === undefined ? [] : ["-initrd", options.initrd]),
       ...(options.append === undefined ? [] : ["-append", options.append]),

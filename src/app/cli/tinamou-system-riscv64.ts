@@ -33,7 +33,8 @@ async function load(what: string, path: string | undefined): Promise<Uint8Array 
   try {
     return new Uint8Array(await readFile(path));
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : String((error as Error).message);
+    const reason =
+      (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message;
     throw new StartError(`could not load ${what} '${path}': ${reason}`, { cause: error });
   }
 }
@@ -65,8 +66,10 @@ async function main(): Promise<void> {
   const { machine: config, host: options } = command;
   for (const warning of options.warnings) say(warning);
   if (config.machine === "none") throw new StartError("machine 'none' has nothing to run yet; use -M virt");
-  if (config.accel.kind === "lockstep") throw new StartError("-accel lockstep is not available yet; use wasm or interp");
-  if (options.daemonize) throw new StartError("-daemonize is not available yet; run it in the background with your shell");
+  if (config.accel.kind === "lockstep")
+    throw new StartError("-accel lockstep is not available yet; use wasm or interp");
+  if (options.daemonize)
+    throw new StartError("-daemonize is not available yet; run it in the background with your shell");
   const files = await bootFiles(config);
   if (config.boot.dumpdtb !== undefined) {
     await writeFile(config.boot.dumpdtb, makeBootPlan(config, files, nodeRandom()).fdtBlob);
@@ -75,12 +78,12 @@ async function main(): Promise<void> {
   }
   if (options.pidfile !== undefined) await writeFile(options.pidfile, `${process.pid}\n`);
 
-  let machine: Machine | undefined;
+  let quit = async (): Promise<void> => {};
   let ending = false;
   const end = async (exitCode: number): Promise<void> => {
     if (ending) return;
     ending = true;
-    await machine?.quit();
+    await quit();
     if (options.pidfile !== undefined) await rm(options.pidfile, { force: true });
     // The rest of the output goes out before the process ends.
     process.stdout.write("", () => process.exit(exitCode));
@@ -92,14 +95,22 @@ async function main(): Promise<void> {
     });
   }
   const host = await nodeHost(config, { exit: () => void end(0), say });
-  machine = await Machine.create(config, files, host);
+  const machine = await Machine.create(config, files, host);
+  quit = () => machine.quit();
   machine.on((event) => {
-    if (event.kind === "shutdown" && (config.onShutdown === "poweroff" || event.exitCode !== 0)) void end(event.exitCode);
+    if (event.kind === "shutdown" && (config.onShutdown === "poweroff" || event.exitCode !== 0))
+      void end(event.exitCode);
   });
   if (!config.startStopped) machine.start();
 }
 
 main().catch((error: unknown) => {
-  say(error instanceof Error && "code" in error ? error.message : error instanceof StartError ? error.message : String((error as Error).stack));
+  say(
+    error instanceof Error && "code" in error
+      ? error.message
+      : error instanceof StartError
+        ? error.message
+        : String((error as Error).stack),
+  );
   process.exit(1);
 });

@@ -2,9 +2,21 @@
  * Turns IR into WebAssembly code. What differs between the engines (where guest registers live, how an
  * instruction ends) is left to subclasses: routines, the interpreter, the region translator.
  */
-import { type Expr, ExprKind, F32, F64, I32, I64, Likely, type Operand, type Stmt, StmtKind, type ValueType } from "#cpu/ir/ir.ts";
-import { Code, VOID } from "#cpu/wasm/code.ts";
-import type { FunctionBody } from "#cpu/wasm/module.ts";
+import {
+  type Expr,
+  ExprKind,
+  F32,
+  F64,
+  I32,
+  I64,
+  Likely,
+  type Operand,
+  type Stmt,
+  StmtKind,
+  type ValueType,
+} from "#cpu/ir/ir.ts";
+import type { Code } from "#cpu/wasm/code.ts";
+import { VOID } from "#cpu/wasm/code.ts";
 
 /** Locals of one function: parameters first, then whatever is allocated. */
 export class Locals {
@@ -343,5 +355,3 @@ export function storeOpcode(type: ValueType, width: number): number {
       return 0x39;
   }
 }
-
-export type { FunctionBody };

@@ -516,4 +516,3 @@ class InterpreterEmitter extends GuestEmitter {
     code.return();
   }
 }
-

@@ -14,7 +14,6 @@ import type { Isa } from "#cpu/isa/isa.ts";
 import { CODE_PAGE, ExitReason, FETCH_TLB, type MemoryLayout, PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
 import { encodeModule, type FunctionType, type ModuleImport } from "#cpu/wasm/module.ts";
 
-
 /** A compiled region: (cpu, virtual address of its page, call depth left) -> next pc, bit 0 as the interpreter's. */
 export const REGION_TYPE: FunctionType = { params: [I32, I64, I32], results: [I64] };
 /** Slots of the region table. */
@@ -157,11 +156,7 @@ const run = (): Routine =>
       const slot = b.let(b.load(I32, b.add(page, offset), CODE_PAGE.slots, 2));
       b.if(
         slot,
-        () =>
-          b.assign(
-            next,
-            b.callIndirect(slot, I64, [b.cpu(), b.and(pc, b.i64(-PAGE_BYTES)), b.i32(MAX_DEPTH)]),
-          ),
+        () => b.assign(next, b.callIndirect(slot, I64, [b.cpu(), b.and(pc, b.i64(-PAGE_BYTES)), b.i32(MAX_DEPTH)])),
         () => {
           const base = b.sub(b.and(pc, b.i64(-PAGE_BYTES)), b.extU(b.shrU(page, b.i32(3))));
           const ip = b.add(page, b.shl(offset, b.i32(3)));
@@ -181,4 +176,3 @@ const run = (): Routine =>
       b.return(reason);
     });
   });
-

@@ -86,9 +86,7 @@ const flushTlbs = routine("flushTlbs", [], undefined, (b) => {
       b.gtU(count, b.i32(FILL_LIST)),
       () => each(b.i32(TLB.entries), () => i),
       () =>
-        each(count, () =>
-          b.load(I32, b.add(b.cpu(), b.shl(i, b.i32(1))), VCPU_FILL_LISTS + mode * FILL_LIST * 2, 2),
-        ),
+        each(count, () => b.load(I32, b.add(b.cpu(), b.shl(i, b.i32(1))), VCPU_FILL_LISTS + mode * FILL_LIST * 2, 2)),
     );
     b.set(countAt, b.i32(0));
   }
@@ -126,9 +124,7 @@ const loadSlow = routine("loadSlow", [I64, I32], I64, (b, va, kind) => {
     });
     b.return(extended(b, value, kind));
   });
-  const host = b.let(
-    b.call("translate", I32, [b.cpu(), va, b.i32(Access.Read), b.get(I32, VCPU.mmuModeData)]),
-  );
+  const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Read), b.get(I32, VCPU.mmuModeData)]));
   b.if(lastHost(b, host), () => {
     b.if(b.eqz(host), () => b.return(b.i64(0)));
     b.if(b.call("mmioLoad", I32, [b.cpu(), width]), () => {
@@ -164,15 +160,11 @@ const storeSlow = routine("storeSlow", [I64, I32, I64], undefined, (b, va, width
     });
     b.return();
   });
-  const host = b.let(
-    b.call("translate", I32, [b.cpu(), va, b.i32(Access.Write), b.get(I32, VCPU.mmuModeData)]),
-  );
+  const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Write), b.get(I32, VCPU.mmuModeData)]));
   b.if(lastHost(b, host), () => {
     b.if(b.eqz(host), () => b.return());
     b.set(VCPU.helperResult, value);
-    b.if(b.call("mmioStore", I32, [b.cpu(), width]), () =>
-      b.effect("accessFault", [b.cpu(), va, b.i32(Access.Write)]),
-    );
+    b.if(b.call("mmioStore", I32, [b.cpu(), width]), () => b.effect("accessFault", [b.cpu(), va, b.i32(Access.Write)]));
     b.return();
   });
   b.effect("fillTlb", [b.cpu(), va, host]);

@@ -337,7 +337,12 @@ export class Builder {
   load(type: ValueType, address: Expr, offset: number, width: Width = type === I32 || type === F32 ? 4 : 8): Expr {
     return { ...expr(ExprKind.Load, type, width, address), value: offset };
   }
-  store(address: Expr, offset: number, value: Expr, width: Width = value.type === I32 || value.type === F32 ? 4 : 8): void {
+  store(
+    address: Expr,
+    offset: number,
+    value: Expr,
+    width: Width = value.type === I32 || value.type === F32 ? 4 : 8,
+  ): void {
     this.statements.push(stmt(StmtKind.Store, { a: address, b: value, op: width, value: offset }));
   }
   /** A word of the vCPU block. */
@@ -351,7 +356,10 @@ export class Builder {
   rmw(name: keyof typeof RMW, width: 4 | 8, address: Expr, value: Expr, expected?: Expr): Expr {
     const type = width === 8 ? I64 : I32;
     const opcode = RMW[name][width === 8 ? 1 : 0];
-    return { ...expr(ExprKind.Atomic, type, opcode, address, expected ?? value, expected ? value : undefined), value: width };
+    return {
+      ...expr(ExprKind.Atomic, type, opcode, address, expected ?? value, expected ? value : undefined),
+      value: width,
+    };
   }
   atomicLoad(width: 4 | 8, address: Expr, offset = 0): Expr {
     return {

@@ -9,7 +9,6 @@
 
 /** Guest pages are 4 KiB. */
 export const PAGE_BYTES = 4096;
-export const PAGE_BITS = 12;
 
 /** Number of data TLB tables: one for each way an access is checked, see `MmuMode`. */
 export const MMU_MODES = 4;

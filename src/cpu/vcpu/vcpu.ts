@@ -10,14 +10,7 @@ import { generateRuntime, type HostFunctions, REGION_SLOTS } from "#cpu/engine/r
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
 import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
-import {
-  ExitReason,
-  type MemoryLayout,
-  PAGE_BYTES,
-  VCPU,
-  VCPU_FETCH_TLBS,
-  VCPU_TLBS,
-} from "#cpu/vcpu/layout.ts";
+import { ExitReason, type MemoryLayout, PAGE_BYTES, VCPU, VCPU_FETCH_TLBS, VCPU_TLBS } from "#cpu/vcpu/layout.ts";
 import { IMPORT_MODULE } from "#cpu/wasm/module.ts";
 
 /** What a vCPU needs of the board. Addresses are guest physical. */
@@ -57,13 +50,7 @@ export class Vcpu {
   readonly pmp: Pmp;
   readonly statistics: VcpuStatistics = { decodedBlocks: 0 };
 
-  constructor(
-    memory: WebAssembly.Memory,
-    layout: MemoryLayout,
-    index: number,
-    isa: Isa,
-    ports: VcpuPorts,
-  ) {
+  constructor(memory: WebAssembly.Memory, layout: MemoryLayout, index: number, isa: Isa, ports: VcpuPorts) {
     this.index = index;
     this.cpu = layout.vcpus + index * layout.vcpuStride;
     this.view = new DataView(memory.buffer);
@@ -138,7 +125,8 @@ export class Vcpu {
   }
 
   #takeRecordedTrap(): void {
-    if (this.words[(this.cpu + VCPU.trapPending) >>> 2] !== 0) this.pc = BigInt.asUintN(64, this.runtime.takeTrap(this.cpu));
+    if (this.words[(this.cpu + VCPU.trapPending) >>> 2] !== 0)
+      this.pc = BigInt.asUintN(64, this.runtime.takeTrap(this.cpu));
   }
 
   /** Code page at `va`, or 0 with a trap taken. */
@@ -162,8 +150,7 @@ export class Vcpu {
     const { view, cpu, words } = this;
     const helperA = (cpu + VCPU.helperA) >>> 2;
     const helperResult = (cpu + VCPU.helperResult) >>> 2;
-    const address = (): number =>
-      ((words[helperA] as number) >>> 0) + ((words[helperA + 1] as number) >>> 0) * 2 ** 32;
+    const address = (): number => ((words[helperA] as number) >>> 0) + ((words[helperA + 1] as number) >>> 0) * 2 ** 32;
     return {
       mmioLoad(_cpu, width) {
         if (width === 8) {
@@ -172,7 +159,7 @@ export class Vcpu {
           view.setBigUint64(cpu + VCPU.helperResult, value, true);
           return 0;
         }
-        const value = ports.mmioRead(address(), width as number);
+        const value = ports.mmioRead(address(), width);
         if (value < 0) return 1;
         words[helperResult] = value;
         words[helperResult + 1] = 0;
@@ -181,20 +168,20 @@ export class Vcpu {
       mmioStore(_cpu, width) {
         const value = view.getBigUint64(cpu + VCPU.helperResult, true);
         if (width === 8) return ports.mmioWrite64(address(), value) ? 0 : 1;
-        const mask = width === 4 ? 0xffffffff : (1 << (8 * (width as number))) - 1;
-        return ports.mmioWrite(address(), width as number, ((words[helperResult] as number) & mask) >>> 0) ? 0 : 1;
+        const mask = width === 4 ? 0xffffffff : (1 << (8 * width)) - 1;
+        return ports.mmioWrite(address(), width, ((words[helperResult] as number) & mask) >>> 0) ? 0 : 1;
       },
       timeTicks: () => ports.timeTicks(),
       machineNs: () => ports.machineNs(),
       stimecmpChanged: () => ports.stimecmpChanged(),
-      csrHelperRead: (_cpu, csr) => view.setBigUint64(cpu + VCPU.helperResult, this.pmp.read(csr as number), true),
+      csrHelperRead: (_cpu, csr) => view.setBigUint64(cpu + VCPU.helperResult, this.pmp.read(csr), true),
       csrHelperWrite: (_cpu, csr) => {
-        this.pmp.write(csr as number, view.getBigUint64(cpu + VCPU.helperA, true));
+        this.pmp.write(csr, view.getBigUint64(cpu + VCPU.helperA, true));
         this.runtime.flushTlbs(cpu);
       },
-      floatHelper: (_cpu, operation, rounding) => this.#float(operation as number, rounding as number),
-      newCodePage: (host) => this.pages.create((host as number) >>> 0),
-      codePageChanged: (page) => this.pages.changed((page as number) >>> 0),
+      floatHelper: (_cpu, operation, rounding) => this.#float(operation, rounding),
+      newCodePage: (host) => this.pages.create(host >>> 0),
+      codePageChanged: (page) => this.pages.changed(page >>> 0),
     };
   }
 
@@ -216,4 +203,3 @@ export class Vcpu {
     }
   }
 }
-

@@ -79,6 +79,7 @@ export function makeSharedDevices(
   add(VIRT_MEMORY_MAP.plic.base, plic);
   add(VIRT_MEMORY_MAP.aclintMswi.base, mswi);
   add(VIRT_MEMORY_MAP.aclintMtimecmp.base, mtimer);
-  if (options.aclint) add(VIRT_MEMORY_MAP.aclintSswi.base, new RiscvSswi({ softwareLines: lines(Irq.SupervisorSoftware) }));
+  if (options.aclint)
+    add(VIRT_MEMORY_MAP.aclintSswi.base, new RiscvSswi({ softwareLines: lines(Irq.SupervisorSoftware) }));
   return { map, lock: new SharedLock(words, (arena + LOCK) >>> 2), uart, plic, mtimer, transmitted };
 }

@@ -39,14 +39,7 @@ const SSTATUS_READ =
   MSTATUS.SIE | MSTATUS.SPIE | MSTATUS.SPP | MSTATUS.FS | MSTATUS.SUM | MSTATUS.MXR | MSTATUS.UXL | MSTATUS.SD;
 const SSTATUS_WRITE = MSTATUS.SIE | MSTATUS.SPIE | MSTATUS.SPP | MSTATUS.FS | MSTATUS.SUM | MSTATUS.MXR;
 const MSTATUS_WRITE =
-  SSTATUS_WRITE |
-  MSTATUS.MIE |
-  MSTATUS.MPIE |
-  MSTATUS.MPP |
-  MSTATUS.MPRV |
-  MSTATUS.TVM |
-  MSTATUS.TW |
-  MSTATUS.TSR;
+  SSTATUS_WRITE | MSTATUS.MIE | MSTATUS.MPIE | MSTATUS.MPP | MSTATUS.MPRV | MSTATUS.TVM | MSTATUS.TW | MSTATUS.TSR;
 
 /** mstatus with SD, which is 1 when FS is dirty. */
 function statusRead(b: Builder, mask: bigint): Expr {
@@ -83,7 +76,12 @@ const fpUpdate = routine("fpUpdate", [], undefined, (b) => {
   b.store(b.cpu(), VCPU.fpFast + 7, b.and(sticky, b.eqz(b.get(I32, VCPU.frm))), 1);
 });
 
-function fpState(number: number, name: string, read: (b: Builder) => Expr, write: (b: Builder, v: Expr) => void): CsrRow {
+function fpState(
+  number: number,
+  name: string,
+  read: (b: Builder) => Expr,
+  write: (b: Builder, v: Expr) => void,
+): CsrRow {
   return {
     number,
     name,
@@ -115,10 +113,7 @@ const machinePending = (b: Builder): Expr =>
 
 /** What software has set, and SSIP however it was set: the base of read-modify-write accesses (3.1.9). */
 const softPending = (b: Builder): Expr =>
-  b.or(
-    b.and(b.extU(b.atomicLoad(4, b.cpu(), VCPU.irqLines)), b.i64(Irq.SupervisorSoftware)),
-    b.get(I64, VCPU.mipSoft),
-  );
+  b.or(b.and(b.extU(b.atomicLoad(4, b.cpu(), VCPU.irqLines)), b.i64(Irq.SupervisorSoftware)), b.get(I64, VCPU.mipSoft));
 
 /** Writes the bits of `mask`; clearing SSIP also clears what the SSWI device has set. */
 function writePending(b: Builder, value: Expr, mask: Expr): void {
@@ -141,8 +136,7 @@ const counterWrite =
 /** Environment calls that may be delegated (table 3.6); machine ecalls and reserved causes may not. */
 const MEDELEG_WRITE = 0xb3ffn;
 const SUPERVISOR_IRQS = BigInt(Irq.SupervisorSoftware | Irq.SupervisorTimer | Irq.SupervisorExternal);
-const ALL_IRQS =
-  SUPERVISOR_IRQS | BigInt(Irq.MachineSoftware | Irq.MachineTimer | Irq.MachineExternal);
+const ALL_IRQS = SUPERVISOR_IRQS | BigInt(Irq.MachineSoftware | Irq.MachineTimer | Irq.MachineExternal);
 const SSIP = BigInt(Irq.SupervisorSoftware);
 const STIP = BigInt(Irq.SupervisorTimer);
 const SEIP = BigInt(Irq.SupervisorExternal);
@@ -152,8 +146,7 @@ const trapVector = (number: number, name: string, offset: number): CsrRow => ({
   name,
   read: (b) => b.get(I64, offset),
   // Modes above vectored are reserved: the write is ignored.
-  write: (b, value) =>
-    b.if(b.eqz(b.and(b.wrap(value), b.i32(2))), () => b.set(offset, value)),
+  write: (b, value) => b.if(b.eqz(b.and(b.wrap(value), b.i32(2))), () => b.set(offset, value)),
 });
 
 /** Goes to TypeScript: rarely touched and long-winded. */
@@ -286,7 +279,12 @@ export function csrRows(has: Extensions): readonly CsrRow[] {
     },
     ...(has.zicntr
       ? [
-          { number: 0xc00, name: "cycle", read: (b: Builder) => cycles(b, VCPU.mcycleOffset), refused: counterRefused(0) },
+          {
+            number: 0xc00,
+            name: "cycle",
+            read: (b: Builder) => cycles(b, VCPU.mcycleOffset),
+            refused: counterRefused(0),
+          },
           {
             number: 0xc01,
             name: "time",
@@ -402,27 +400,32 @@ export function csrRoutines(rows: readonly CsrRow[]): readonly Routine[] {
       rows.map((row) => () => row.write?.(b, value)),
     ),
   );
-  const csrAccess = routine("csrAccess", [I64, I64, I32, I32, I64, I32], I64, (b, pc, nextPc, index, op, source, rd) => {
-    b.if(b.call("csrRefused", I32, [b.cpu(), index, op]), () =>
-      b.return(b.call("illegal", I64, [b.cpu(), pc, nextPc])),
-    );
-    const old = b.let(b.call("csrRead", I64, [b.cpu(), index]));
-    b.if(op, () => {
-      const value = b.variable(source);
-      b.if(b.ne(op, b.i32(CsrOp.Write)), () => {
-        const base = b.let(b.call("csrModify", I64, [b.cpu(), index]));
-        b.assign(
-          value,
-          b.select(b.eq(op, b.i32(CsrOp.Set)), b.or(base, source), b.and(base, b.xor(source, b.i64(-1)))),
-        );
+  const csrAccess = routine(
+    "csrAccess",
+    [I64, I64, I32, I32, I64, I32],
+    I64,
+    (b, pc, nextPc, index, op, source, rd) => {
+      b.if(b.call("csrRefused", I32, [b.cpu(), index, op]), () =>
+        b.return(b.call("illegal", I64, [b.cpu(), pc, nextPc])),
+      );
+      const old = b.let(b.call("csrRead", I64, [b.cpu(), index]));
+      b.if(op, () => {
+        const value = b.variable(source);
+        b.if(b.ne(op, b.i32(CsrOp.Write)), () => {
+          const base = b.let(b.call("csrModify", I64, [b.cpu(), index]));
+          b.assign(
+            value,
+            b.select(b.eq(op, b.i32(CsrOp.Set)), b.or(base, source), b.and(base, b.xor(source, b.i64(-1)))),
+          );
+        });
+        b.effect("csrWrite", [b.cpu(), index, value]);
       });
-      b.effect("csrWrite", [b.cpu(), index, value]);
-    });
-    b.store(b.add(b.cpu(), rd), 0, old);
-    // The code that follows a change of address space is looked up anew.
-    const leaves = b.extU(b.eq(index, b.i32(satpIndex)));
-    b.return(b.or(b.call("resumeAt", I64, [b.cpu(), nextPc]), leaves));
-  });
+      b.store(b.add(b.cpu(), rd), 0, old);
+      // The code that follows a change of address space is looked up anew.
+      const leaves = b.extU(b.eq(index, b.i32(satpIndex)));
+      b.return(b.or(b.call("resumeAt", I64, [b.cpu(), nextPc]), leaves));
+    },
+  );
   return [
     writeStatus,
     writeSatp,

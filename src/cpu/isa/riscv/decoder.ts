@@ -27,10 +27,8 @@ const rd = (w: number): number => (w >>> 7) & 31;
 const rs1 = (w: number): number => (w >>> 15) & 31;
 const rs2 = (w: number): number => (w >>> 20) & 31;
 const rm = (w: number): number => (w >>> 12) & 7;
-const immB = (w: number): number =>
-  ((w >> 31) << 12) | ((w << 4) & 0x800) | ((w >>> 20) & 0x7e0) | ((w >>> 7) & 0x1e);
-const immJ = (w: number): number =>
-  ((w >> 31) << 20) | (w & 0xff000) | ((w >>> 9) & 0x800) | ((w >>> 20) & 0x7fe);
+const immB = (w: number): number => ((w >> 31) << 12) | ((w << 4) & 0x800) | ((w >>> 20) & 0x7e0) | ((w >>> 7) & 0x1e);
+const immJ = (w: number): number => ((w >> 31) << 20) | (w & 0xff000) | ((w >>> 9) & 0x800) | ((w >>> 20) & 0x7fe);
 
 const FORMATS: Readonly<Record<Format, (w: number) => Partial<Fields>>> = {
   R: (w) => ({ rd: rd(w), rs1: rs1(w), rs2: rs2(w) }),

@@ -86,8 +86,5 @@ export function isaExtensions(extensions: Extensions): readonly ExtensionName[] 
 /** misa: MXL 2 (64 bits), a bit for each letter, S and U (3.1.1). */
 export function misaValue(extensions: Extensions): bigint {
   const letters = isaExtensions(extensions).filter((name) => name.length === 1);
-  return ["s", "u", ...letters].reduce(
-    (misa, letter) => misa | (1n << BigInt(letter.charCodeAt(0) - 97)),
-    2n << 62n,
-  );
+  return ["s", "u", ...letters].reduce((misa, letter) => misa | (1n << BigInt(letter.charCodeAt(0) - 97)), 2n << 62n);
 }

@@ -192,9 +192,7 @@ const fmaF64 = routine("fmaF64", [F64, F64, F64], F64, (b, x, y, z) => {
   const sx = split(x);
   const sy = split(y);
   const crossed = b.add(b.mul(sx.high, sy.low), b.mul(sx.low, sy.high));
-  const productError = b.let(
-    b.add(b.mul(sx.low, sy.low), b.add(b.sub(b.mul(sx.high, sy.high), product), crossed)),
-  );
+  const productError = b.let(b.add(b.mul(sx.low, sy.low), b.add(b.sub(b.mul(sx.high, sy.high), product), crossed)));
   const t = twoSum(b, z, productError);
   const v = twoSum(b, product, t.sum);
   const w = twoSum(b, t.error, v.error);
@@ -340,8 +338,7 @@ const convertFormat =
     }
     const value = b.let(toNative(b, from, x));
     const result = b.variable(b.convert(to === D ? "promote" : "demote", value));
-    const exact =
-      to === D ? b.eq(value, value) : b.and(fastRounding(b, o.rm), isNormal(b, to, result));
+    const exact = to === D ? b.eq(value, value) : b.and(fastRounding(b, o.rm), isNormal(b, to, result));
     b.unlikely(b.eqz(exact), () => b.assign(result, toNative(b, to, slow(b, op, from, o.rm, [x]))));
     setBits(b, to, o.rd, fromNative(b, result));
   };
@@ -365,8 +362,38 @@ const moveFromInteger =
 
 /** Zfa: table 25.1, the constants of fli by the rs1 field; undefined entries are set below by format. */
 const FLI_VALUES: readonly number[] = [
-  -1, 0, 2 ** -16, 2 ** -15, 2 ** -8, 2 ** -7, 0.0625, 0.125, 0.25, 0.3125, 0.375, 0.4375, 0.5, 0.625, 0.75, 0.875, 1,
-  1.25, 1.5, 1.75, 2, 2.5, 3, 4, 8, 16, 128, 256, 2 ** 15, 2 ** 16, Number.POSITIVE_INFINITY, Number.NaN,
+  -1,
+  0,
+  2 ** -16,
+  2 ** -15,
+  2 ** -8,
+  2 ** -7,
+  0.0625,
+  0.125,
+  0.25,
+  0.3125,
+  0.375,
+  0.4375,
+  0.5,
+  0.625,
+  0.75,
+  0.875,
+  1,
+  1.25,
+  1.5,
+  1.75,
+  2,
+  2.5,
+  3,
+  4,
+  8,
+  16,
+  128,
+  256,
+  2 ** 15,
+  2 ** 16,
+  Number.POSITIVE_INFINITY,
+  Number.NaN,
 ];
 function fliBits(format: Format, index: number): bigint {
   if (index === 31) return format.canonicalNan;

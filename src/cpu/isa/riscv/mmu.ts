@@ -29,9 +29,7 @@ function causeOf(b: Builder, access: Expr, read: number, write: number, execute:
 }
 
 const faultRoutine = (name: string, read: number, write: number, execute: number): Routine =>
-  routine(name, [I64, I32], undefined, (b, va, access) =>
-    recordTrap(b, causeOf(b, access, read, write, execute), va),
-  );
+  routine(name, [I64, I32], undefined, (b, va, access) => recordTrap(b, causeOf(b, access, read, write, execute), va));
 
 const pageFault = faultRoutine("pageFault", Cause.LoadPage, Cause.StorePage, Cause.InstructionPage);
 const accessFault = faultRoutine("accessFault", Cause.LoadAccess, Cause.StoreAccess, Cause.InstructionAccess);
@@ -53,11 +51,7 @@ const hostOf = routine("hostOf", [I64, I32], I32, (b, pa, access) => {
     const offset = b.let(b.sub(pa, b.load(I64, entry, REGIONS.first)));
     b.if(b.ltU(offset, b.load(I64, entry, REGIONS.size)), () => {
       const flags = b.let(b.load(I32, entry, REGIONS.flags));
-      const wanted = b.select(
-        b.eq(access, b.i32(Access.Write)),
-        b.i32(REGIONS.writable),
-        b.i32(REGIONS.readable),
-      );
+      const wanted = b.select(b.eq(access, b.i32(Access.Write)), b.i32(REGIONS.writable), b.i32(REGIONS.readable));
       b.if(b.eqz(b.and(flags, wanted)), () => b.return(b.i32(NO_HOST.device)));
       b.set(VCPU.helperC, b.extU(flags));
       b.return(b.add(b.load(I32, entry, REGIONS.host), b.wrap(offset)));
@@ -144,9 +138,7 @@ const walk = routine("walk", [I64, I32, I32], I32, (b, va, access, mode) => {
       () => b.if(b.eq(mode, b.i32(MmuMode.User)), fault),
     );
     const mxr = b.let(b.wrap(b.shrU(b.get(I64, VCPU.mstatus), b.i64(19))));
-    const readable = b.let(
-      b.and(b.or(b.shrU(low, b.i32(1)), b.and(mxr, b.shrU(low, b.i32(3)))), b.i32(1)),
-    );
+    const readable = b.let(b.and(b.or(b.shrU(low, b.i32(1)), b.and(mxr, b.shrU(low, b.i32(3)))), b.i32(1)));
     b.if(b.and(b.eq(access, b.i32(Access.Read)), b.eqz(readable)), fault);
     b.if(b.and(b.eq(access, b.i32(Access.Write)), b.eqz(b.and(low, b.i32(PTE.W)))), fault);
     b.if(b.and(b.eq(access, b.i32(Access.Execute)), b.eqz(b.and(low, b.i32(PTE.X)))), fault);
@@ -160,9 +152,7 @@ const walk = routine("walk", [I64, I32, I32], I32, (b, va, access, mode) => {
       b.if(b.ne(b.and(ppn, b.i64(15)), b.i64(8)), fault);
       b.assign(frame, b.or(b.and(ppn, b.i64(-16)), b.and(b.shrU(va, b.i64(12)), b.i64(15))));
     });
-    const wanted = b.let(
-      b.or(low, b.select(b.eq(access, b.i32(Access.Write)), b.i32(PTE.A | PTE.D), b.i32(PTE.A))),
-    );
+    const wanted = b.let(b.or(low, b.select(b.eq(access, b.i32(Access.Write)), b.i32(PTE.A | PTE.D), b.i32(PTE.A))));
     b.if(b.ne(wanted, low), () => {
       b.if(b.eqz(b.and(menvcfg, b.i64(MENVCFG.ADUE))), fault);
       const updated = b.or(pte, b.extU(b.and(wanted, b.i32(PTE.A | PTE.D))));
@@ -213,4 +203,3 @@ export const MMU_ROUTINES: readonly Routine[] = [
   walk,
   translate,
 ];
-

@@ -73,7 +73,18 @@ const F16_SHAPE: FloatShape = { exponentBits: 5, fractionBits: 10 };
 function randomFloatBits(random: Random, { exponentBits, fractionBits }: FloatShape): bigint {
   const maxExponent = (1 << exponentBits) - 1;
   const bias = maxExponent >> 1;
-  const exponents = [0, 1, 2, maxExponent, maxExponent - 1, bias, bias + 1, bias - 1, bias + fractionBits, bias - fractionBits];
+  const exponents = [
+    0,
+    1,
+    2,
+    maxExponent,
+    maxExponent - 1,
+    bias,
+    bias + 1,
+    bias - 1,
+    bias + fractionBits,
+    bias - fractionBits,
+  ];
   const exponent = random.oneIn(2)
     ? random.pick(exponents)
     : random.oneIn(2)
@@ -81,7 +92,16 @@ function randomFloatBits(random: Random, { exponentBits, fractionBits }: FloatSh
       : random.below(maxExponent + 1);
   const ones = (1n << BigInt(fractionBits)) - 1n;
   const uniform = random.u64() & ones;
-  const fraction = [uniform, uniform, 0n, 1n, ones, ones ^ 1n, 1n << BigInt(fractionBits - 1), uniform & random.u64() & random.u64()];
+  const fraction = [
+    uniform,
+    uniform,
+    0n,
+    1n,
+    ones,
+    ones ^ 1n,
+    1n << BigInt(fractionBits - 1),
+    uniform & random.u64() & random.u64(),
+  ];
   const sign = BigInt(random.below(2));
   return (((sign << BigInt(exponentBits)) | BigInt(exponent)) << BigInt(fractionBits)) | random.pick(fraction);
 }

@@ -36,10 +36,7 @@ const updateMode = routine("updateMode", [], undefined, (b) => {
   );
   b.set(VCPU.mmuModeData, mode);
   b.set(VCPU.tlbData, b.add(b.add(b.cpu(), b.i32(VCPU_TLBS)), b.mul(mode, b.i32(VCPU_TLB_BYTES))));
-  b.set(
-    VCPU.tlbFetch,
-    b.add(b.add(b.cpu(), b.i32(VCPU_FETCH_TLBS)), b.mul(privilege, b.i32(VCPU_FETCH_TLB_BYTES))),
-  );
+  b.set(VCPU.tlbFetch, b.add(b.add(b.cpu(), b.i32(VCPU_FETCH_TLBS)), b.mul(privilege, b.i32(VCPU_FETCH_TLB_BYTES))));
 });
 
 /** Takes the recorded trap at the pc in the vCPU block; returns the handler's pc. */
@@ -179,10 +176,7 @@ function refuse(b: Builder, condition: Expr, pc: Expr, nextPc: Expr): void {
 function refuseTrapped(b: Builder, bit: bigint, pc: Expr, nextPc: Expr): void {
   const privilege = b.let(b.get(I32, VCPU.privilege));
   refuse(b, b.eqz(privilege), pc, nextPc);
-  const trapped = b.and(
-    b.eq(privilege, b.i32(Privilege.Supervisor)),
-    has(b, b.get(I64, VCPU.mstatus), bit),
-  );
+  const trapped = b.and(b.eq(privilege, b.i32(Privilege.Supervisor)), has(b, b.get(I64, VCPU.mstatus), bit));
   refuse(b, trapped, pc, nextPc);
 }
 

@@ -12,12 +12,9 @@ export const VIRTIO_F_EVENT_IDX = 1n << 29n;
 export const VIRTIO_F_VERSION_1 = 1n << 32n;
 export const VIRTIO_F_RING_RESET = 1n << 40n;
 
-export const ACKNOWLEDGE = 1;
-export const DRIVER = 2;
 export const DRIVER_OK = 4;
 export const FEATURES_OK = 8;
 export const DEVICE_NEEDS_RESET = 64;
-export const FAILED = 128;
 
 /** What a device has of its transport. Thread: machine. */
 export type VirtioHost = {
