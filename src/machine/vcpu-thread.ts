@@ -39,7 +39,11 @@ export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void
   const devices = makeSharedDevices(memory.buffer, layout, config.machineOptions, machineClock, deadlines);
   const extensions = cpuExtensions(config.cpu);
   const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, riscvIsa(extensions), {
-    ...devicePorts(memory.buffer, block, devices),
+    ...devicePorts(memory.buffer, block, devices, () => {
+      // A write to flash may have taken its memory out of the address space.
+      const index = (block + VCPU.request) >>> 2;
+      if (Atomics.and(words, index, ~Request.FlushTlb) & Request.FlushTlb) vcpu.runtime.flushTlbs(vcpu.cpu);
+    }),
     timeTicks: () => machineClock.ticks(),
     machineNs: () => Math.floor(machineClock.nowNs()),
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),

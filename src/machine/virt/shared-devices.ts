@@ -57,8 +57,9 @@ export function makeSharedDevices(
     irq: plic.source(VIRT_IRQ.uart0),
     out: {
       push(byte) {
+        const wasEmpty = transmitted.used === 0;
         const done = transmitted.push(byte);
-        ringMachine(words, MachineRequest.Transmit);
+        if (wasEmpty || !done) ringMachine(words, MachineRequest.Transmit);
         return done;
       },
     },
