@@ -278,10 +278,10 @@ export class Machine {
 
   #drainConsole(): void {
     const { transmitted, uart, lock } = this.#shared;
-    const bytes = transmitted.drain();
-    if (bytes.length === 0) return;
-    this.#console?.write(bytes);
-    lock.with(() => uart.transmitRoomMade());
+    while (transmitted.used > 0) {
+      this.#console?.write(transmitted.drain());
+      lock.with(() => uart.transmitRoomMade());
+    }
   }
 
   /** Answers the doorbell until the machine quits. */

@@ -57,9 +57,9 @@ export function makeSharedDevices(
     irq: plic.source(VIRT_IRQ.uart0),
     out: {
       push(byte) {
-        const wasEmpty = transmitted.used === 0;
         const done = transmitted.push(byte);
-        if (wasEmpty || !done) ringMachine(words, MachineRequest.Transmit);
+        // The first byte rings; the machine thread looks once more after it has taken the rest.
+        if (transmitted.used <= 1 || !done) ringMachine(words, MachineRequest.Transmit);
         return done;
       },
     },
