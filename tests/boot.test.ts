@@ -67,7 +67,11 @@ test("Ctrl-A x ends the process", async () => {
 
 test.each([
   ["an unknown option", ["-foo"], /-foo: invalid option/],
-  ["a missing kernel", ["-bios", "none", "-kernel", "/nonexistent"], /could not load kernel '\/nonexistent'/],
+  [
+    "a missing kernel",
+    ["-nographic", "-bios", "none", "-kernel", "/nonexistent"],
+    /could not load kernel '\/nonexistent'/,
+  ],
 ])("%s: one line on standard error, exit 1", async (_name, args, message) => {
   const terminal = new Terminal(process.execPath, [COMMAND, ...args]);
   expect(await terminal.exit(20_000)).toBe(1);
