@@ -4,7 +4,8 @@
  *   address -> translate (the ISA's page walk) -> RAM: fill the TLB and access; device: call out; else record a trap
  *
  * The ISA provides routine `translate(cpu, va, access, mode)` -> host address, or 0 with a trap recorded, or 1 for a
- * device; it leaves the physical address in helperA and the page's permissions in helperB (see `PERMISSION`).
+ * device; it leaves the physical address in helperA and the page's permissions in helperB (see `PERMISSION`), and
+ * `translateSpan(cpu, va, width, access, mode)`, the same for `width` bytes that lie in one page.
  */
 import { type Routine, routine } from "#cpu/engine/routine.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
@@ -124,7 +125,9 @@ const loadSlow = routine("loadSlow", [I64, I32], I64, (b, va, kind) => {
     });
     b.return(extended(b, value, kind));
   });
-  const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Read), b.get(I32, VCPU.mmuModeData)]));
+  const host = b.let(
+    b.call("translateSpan", I32, [b.cpu(), va, width, b.i32(Access.Read), b.get(I32, VCPU.mmuModeData)]),
+  );
   b.if(lastHost(b, host), () => {
     b.if(b.eqz(host), () => b.return(b.i64(0)));
     b.if(b.call("mmioLoad", I32, [b.cpu(), width]), () => {
@@ -160,7 +163,9 @@ const storeSlow = routine("storeSlow", [I64, I32, I64], undefined, (b, va, width
     });
     b.return();
   });
-  const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Write), b.get(I32, VCPU.mmuModeData)]));
+  const host = b.let(
+    b.call("translateSpan", I32, [b.cpu(), va, width, b.i32(Access.Write), b.get(I32, VCPU.mmuModeData)]),
+  );
   b.if(lastHost(b, host), () => {
     b.if(b.eqz(host), () => b.return());
     b.set(VCPU.helperResult, value);
@@ -187,7 +192,7 @@ const probe = (name: string, access: number, tag: number): Routine =>
     b.if(b.eq(b.load(I64, entry, tag), b.and(va, b.i64(-4096))), () =>
       b.return(b.add(b.load(I32, entry, TLB.addend), b.wrap(va))),
     );
-    const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(access), b.get(I32, VCPU.mmuModeData)]));
+    const host = b.let(b.call("translateSpan", I32, [b.cpu(), va, width, b.i32(access), b.get(I32, VCPU.mmuModeData)]));
     b.if(lastHost(b, host), () => {
       b.if(host, () => b.effect("accessFault", [b.cpu(), va, b.i32(access)]));
       b.return(b.i32(0));

@@ -93,8 +93,11 @@ export class RiscvDecoder {
   #decode32(word: number): Decoded {
     for (const candidate of this.#buckets[bucketOf(word)] ?? []) {
       if ((word & candidate.mask) !== candidate.match) continue;
-      const fields = { ...NO_FIELDS, ...FORMATS[candidate.row.format](word) };
-      if (candidate.row.format === "CSR") fields.csr = this.#csrIndex.get(fields.csr) ?? 0;
+      const { format } = candidate.row;
+      const fields = { ...NO_FIELDS, ...FORMATS[format](word) };
+      // Rounding modes 5 and 6 are reserved, for every instruction with that field (20.2).
+      if ((format === "FR" || format === "FR4") && (fields.rm === 5 || fields.rm === 6)) continue;
+      if (format === "CSR") fields.csr = this.#csrIndex.get(fields.csr) ?? 0;
       return { ...fields, row: candidate.index, lengthBytes: 4 };
     }
     return { ...NO_FIELDS, row: this.illegalRow, lengthBytes: 4 };

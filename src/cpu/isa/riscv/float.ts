@@ -70,6 +70,16 @@ function fastRounding(b: Builder, rm: Operand): Expr {
   return b.load(I32, b.add(b.cpu(), b.imm32(rm)), VCPU.fpFast, 1);
 }
 
+/** A rounding mode that frm must give is legal, or the instruction is not; for paths that do not round (20.2). */
+function requireRounding(b: Builder, rm: Operand): void {
+  if (typeof rm === "number" && rm !== DYNAMIC) return;
+  const invalid = b.gtU(b.get(I32, VCPU.frm), b.i32(4));
+  b.unlikely(b.and(b.eq(b.imm32(rm), b.i32(DYNAMIC)), invalid), () => {
+    b.effect("recordIllegal", [b.cpu(), b.pc()]);
+    b.checkTrap();
+  });
+}
+
 /** The exact operation in TypeScript; result bits as i64. `rm` undefined: the operation rounds nothing. */
 function slow(b: Builder, op: FloatOpName, format: Format, rm: Operand | undefined, args: readonly Expr[]): Expr {
   const zero = b.i64(0);
@@ -288,6 +298,7 @@ const toInteger =
       b.setReg(o.rd, slow(b, kind.op, format, o.rm, [x]));
       return;
     }
+    requireRounding(b, o.rm);
     const native = toNative(b, format, x);
     const value = b.let(native.type === F32 ? b.convert("promote", native) : native);
     const truncated = b.let(b.trunc(value));
@@ -310,6 +321,7 @@ const fromInteger =
       setBits(b, format, o.rd, slow(b, kind.from, format, o.rm, [x]));
       return;
     }
+    requireRounding(b, o.rm);
     const isWord = kind.suffix[0] === "w";
     const signed = kind.suffix.length === 1;
     const value = b.let(isWord ? (signed ? b.ext32S(x) : b.and(x, b.i64(0xffffffff))) : x);
@@ -336,6 +348,7 @@ const convertFormat =
       setBits(b, to, o.rd, slow(b, op, from, o.rm, [x]));
       return;
     }
+    requireRounding(b, o.rm);
     const value = b.let(toNative(b, from, x));
     const result = b.variable(b.convert(to === D ? "promote" : "demote", value));
     const exact = to === D ? b.eq(value, value) : b.and(fastRounding(b, o.rm), isNormal(b, to, result));

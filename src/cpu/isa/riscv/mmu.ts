@@ -89,6 +89,25 @@ const pmpCheck = routine("pmpCheck", [I64, I32], I32, (b, pa, machine) => {
   b.return(b.or(partial, b.select(machine, b.i32(7), b.i32(0))));
 });
 
+/**
+ * 1 when the first PMP entry that matches any byte of an access matches them all: else it is refused, whatever the
+ * entry says and in machine mode too (3.7.1.3).
+ */
+const pmpSpan = routine("pmpSpan", [I64, I32], I32, (b, pa, width) => {
+  const entry = b.variable(b.add(b.cpu(), b.i32(VCPU.pmpRanges)));
+  const end = b.let(b.add(b.add(b.cpu(), b.i32(VCPU.pmpRanges)), b.mul(b.get(I32, VCPU.pmpCount), b.i32(24))));
+  const paLast = b.let(b.add(pa, b.extU(b.sub(width, b.i32(1)))));
+  b.loop((label) => {
+    b.if(b.geU(entry, end), () => b.break(label));
+    const first = b.let(b.load(I64, entry, 0));
+    const last = b.let(b.load(I64, entry, 8));
+    b.if(b.and(b.leU(first, paLast), b.geU(last, pa)), () => b.return(b.and(b.leU(first, pa), b.geU(last, paLast))));
+    b.assign(entry, b.add(entry, b.i32(24)));
+    b.continue(label);
+  });
+  b.return(b.i32(1));
+});
+
 /** Walks the page table; 1 with the address in helperA and the leaf's permissions in helperB, or 0 with a fault. */
 const walk = routine("walk", [I64, I32, I32], I32, (b, va, access, mode) => {
   const fault = (): void => {
@@ -171,6 +190,18 @@ const walk = routine("walk", [I64, I32, I32], I32, (b, va, access, mode) => {
   b.return(b.i32(1));
 });
 
+/** See `softmmu.ts`. The access lies in one page, so nothing need be done where the page is all alike. */
+const translateSpan = routine("translateSpan", [I64, I32, I32, I32], I32, (b, va, width, access, mode) => {
+  const host = b.let(b.call("translate", I32, [b.cpu(), va, access, mode]));
+  b.if(b.and(b.ne(host, b.i32(NO_HOST.trap)), b.eqz(b.get(I64, VCPU.helperB))), () =>
+    b.if(b.eqz(b.call("pmpSpan", I32, [b.cpu(), b.get(I64, VCPU.helperA), width])), () => {
+      b.effect("accessFault", [b.cpu(), va, access]);
+      b.return(b.i32(NO_HOST.trap));
+    }),
+  );
+  b.return(host);
+});
+
 /** See `softmmu.ts`. */
 const translate = routine("translate", [I64, I32, I32], I32, (b, va, access, mode) => {
   b.set(VCPU.helperA, va);
@@ -200,6 +231,8 @@ export const MMU_ROUTINES: readonly Routine[] = [
   misalignedFault,
   hostOf,
   pmpCheck,
+  pmpSpan,
   walk,
   translate,
+  translateSpan,
 ];
