@@ -29,7 +29,7 @@ const type = (params: FunctionType["params"], results: FunctionType["results"] =
 });
 
 /** What TypeScript provides. */
-const HOST_FUNCTIONS = {
+export const HOST_FUNCTIONS = {
   /** (cpu, width) -> 1 for a bus error; address in helperA, value in helperResult. */
   mmioLoad: type([I32, I32], [I32]),
   mmioStore: type([I32, I32], [I32]),
@@ -90,7 +90,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout): RuntimeModule {
  * Code page of the guest page at `va`, entered in the fetch TLB; 0 with a trap recorded.
  * A page whose bytes have changed since it was decoded is decoded anew.
  */
-function fetchPage(layout: MemoryLayout): Routine {
+export function fetchPage(layout: MemoryLayout): Routine {
   return routine("fetchPage", [I64], I32, (b, va) => {
     const mode = b.get(I32, VCPU.privilege);
     const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Execute), mode]));
@@ -129,7 +129,7 @@ function fetchEntry(b: Builder, va: ReturnType<Builder["i64"]>): ReturnType<Buil
   return b.add(b.get(I32, VCPU.tlbFetch), index);
 }
 
-const run = (): Routine =>
+export const run = (): Routine =>
   routine("run", [], I32, (b) => {
     const pc = b.variable(b.get(I64, VCPU.pc));
     const page = b.variable(b.i32(0));
