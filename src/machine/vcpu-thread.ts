@@ -20,7 +20,7 @@ import { cpuExtensions, virtLayout } from "#machine/virt/virt-layout.ts";
 export type ThreadData = {
   readonly memory: WebAssembly.Memory;
   readonly config: MachineConfig;
-  /** Absent for the timer. */
+  /** Index of the vCPU; -1 for the timer. */
   readonly vcpu: number;
 };
 

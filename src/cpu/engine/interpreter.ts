@@ -377,8 +377,8 @@ class InterpreterEmitter extends GuestEmitter {
     this.#br(this.#next);
   }
 
-  /** Finds the code page of npc in the fetch TLB and goes on there, or leaves to the dispatcher. */
-  #farLookup(): void {
+  /** Leaves the tag of npc's fetch TLB entry on the stack, and the entry's address in its local. */
+  #fetchTag(): void {
     const { code } = this;
     code.localGet(0);
     code.memory(0x28, 2, VCPU.tlbFetch);
@@ -391,6 +391,12 @@ class InterpreterEmitter extends GuestEmitter {
     code.op(0x6a);
     code.localTee(this.#entry);
     code.memory(0x29, 3, FETCH_TLB.tag);
+  }
+
+  /** Finds the code page of npc in the fetch TLB and goes on there, or leaves to the dispatcher. */
+  #farLookup(): void {
+    const { code } = this;
+    this.#fetchTag();
     code.localGet(this.#npc);
     code.i64Const(-4096);
     code.op(0x83);
@@ -446,20 +452,11 @@ class InterpreterEmitter extends GuestEmitter {
    */
   #crossing(): void {
     const { code } = this;
-    code.localGet(0);
-    code.memory(0x28, 2, VCPU.tlbFetch);
     this.pc();
     code.i64Const(2);
     code.op(0x7c);
-    code.localTee(this.#npc);
-    code.op(0xa7);
-    code.i32Const(8);
-    code.op(0x76);
-    code.i32Const((FETCH_TLB.entries - 1) * FETCH_TLB.entryBytes);
-    code.op(0x71);
-    code.op(0x6a);
-    code.localTee(this.#entry);
-    code.memory(0x29, 3, FETCH_TLB.tag);
+    code.localSet(this.#npc);
+    this.#fetchTag();
     code.localGet(this.#npc);
     code.op(0x51);
     this.openIf();

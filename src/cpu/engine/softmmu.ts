@@ -61,7 +61,6 @@ const fillTlb = routine("fillTlb", [I64, I32], undefined, (b, va, host) => {
     b.store(b.add(list, b.shl(count, b.i32(1))), VCPU_FILL_LISTS, index, 2);
   });
   b.store(countAddress, VCPU.fillCount, b.add(count, b.i32(1)));
-  b.set(VCPU.statTlbFills, b.add(b.get(I64, VCPU.statTlbFills), b.i64(1)));
 });
 
 /** Invalidates every entry that was filled since the last flush, in all data and fetch TLBs. */

@@ -67,8 +67,6 @@ const VCPU_FIELDS = [
   ["trapPending", 4],
   // Why the dispatcher returned; see `ExitReason`.
   ["exitReason", 4],
-  // Argument of the exit: an address, a record, a CSR index.
-  ["exitArgument", 8],
   // Shared: bits of `Request`, set by any thread with an atomic or, cleared by the vCPU thread with an exchange.
   ["request", 4],
   // Shared: interrupt lines as bits of mip, set and cleared by any thread with atomics.
@@ -137,12 +135,8 @@ const VCPU_FIELDS = [
   ["pmpRanges", 16 * 24],
   // Features that routines test at run time, bits of `Feature`.
   ["features", 8],
-  // Statistics, counted by the engine.
-  ["statTlbFills", 8],
-  ["statRegions", 8],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
-  ["fetchFillCount", 4 * 4],
 ] as const;
 
 type VcpuField = (typeof VCPU_FIELDS)[number][0];
@@ -201,7 +195,6 @@ export const REGIONS = {
   size: 8,
   host: 16,
   flags: 20,
-  maximum: 64,
   readable: 1,
   writable: 2,
 } as const;
@@ -293,8 +286,6 @@ export const ExitReason = {
   /** The code at pc is hot: compile a region. */
   Hot: 3,
   Wfi: 4,
-  /** The guest asked for a breakpoint that a debugger owns, or single step ended. */
-  Debug: 5,
 } as const;
 
 /** Bits of the request word. */
@@ -312,11 +303,4 @@ export const Request = {
 } as const;
 
 /** Bits of the `features` word that routines test. */
-export const Feature = {
-  Svadu: 1,
-  Svpbmt: 2,
-  Svnapot: 4,
-  Sstc: 8,
-  Zicboz: 16,
-  Zicbom: 32,
-} as const;
+export const Feature = { Svnapot: 1 } as const;

@@ -27,8 +27,6 @@ export type VcpuPorts = {
   stimecmpChanged(): void;
 };
 
-export type VcpuStatistics = { decodedBlocks: number };
-
 type RuntimeExports = {
   readonly run: (cpu: number) => number;
   readonly takeTrap: (cpu: number) => bigint;
@@ -48,7 +46,6 @@ export class Vcpu {
   readonly runtime: RuntimeExports;
   readonly pages: CodePages;
   readonly pmp: Pmp;
-  readonly statistics: VcpuStatistics = { decodedBlocks: 0 };
 
   constructor(memory: WebAssembly.Memory, layout: MemoryLayout, index: number, isa: Isa, ports: VcpuPorts) {
     this.index = index;
@@ -138,7 +135,6 @@ export class Vcpu {
 
   #decode(): void {
     const { pc } = this;
-    this.statistics.decodedBlocks++;
     const page = this.#fetch(pc);
     if (page === 0) return;
     if (this.pages.decodeBlock(page, Number(pc & 0xfffn))) return;
