@@ -6,6 +6,7 @@
  * Thread: machine. The host comes in through `MachineHost`.
  */
 import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
+import { OperationQueue } from "#core/operation-queue.ts";
 import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
 import { CONTROL, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import type { Dma } from "#hw/bus/types.ts";
@@ -117,13 +118,16 @@ export class Machine {
   readonly #blocks: readonly number[];
   readonly #threads: ThreadHandle[] = [];
   readonly #listeners = new Set<(event: MachineEvent) => void>();
+  /** Start, stop and reset, in the order in which they were asked for. */
+  readonly #operations = new OperationQueue();
   #console: CharBackend | undefined;
-  #quit = false;
+  #quitting: Promise<void> | undefined;
 
   /** Builds the machine, stopped. Throws `LayoutError`, `BootError`, `ImageError`, `DeviceError`. */
   static async create(config: MachineConfig, files: BootFiles, host: MachineHost): Promise<Machine> {
     const machine = new Machine(config, files, host);
     await machine.#startThreads();
+    await machine.#untilStopped(machine.#blocks.length);
     machine.#power();
     void machine.#serve();
     return machine;
@@ -175,40 +179,37 @@ export class Machine {
     return Atomics.load(this.#words, CONTROL.running) === 1;
   }
 
-  start(): void {
-    if (this.isRunning || this.#quit) return;
-    this.#clock.start();
-    Atomics.store(this.#words, CONTROL.running, 1);
-    Atomics.notify(this.#words, CONTROL.running);
-    this.#emit({ kind: "resume" });
+  /** Resolves when every vCPU runs. After `quit` nothing happens, as with `stop` and `reset`. */
+  start(): Promise<void> {
+    return this.#operations.run(() => this.#start());
   }
 
   /** Resolves when no vCPU runs guest code. */
-  async stop(): Promise<void> {
-    if (!this.isRunning) return;
-    Atomics.store(this.#words, CONTROL.running, 0);
-    for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
-    await this.#untilStopped();
-    this.#clock.stop();
-    this.#emit({ kind: "stop" });
+  stop(): Promise<void> {
+    return this.#operations.run(() => this.#stop());
   }
 
   /** Power-on reset; goes on running if it ran. */
-  async reset(): Promise<void> {
-    const ran = this.isRunning;
-    await this.stop();
-    this.#power();
-    for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
-    this.#emit({ kind: "reset" });
-    if (ran) this.start();
+  reset(): Promise<void> {
+    return this.#operations.run(async () => {
+      if (this.#quitting) return;
+      const ran = this.isRunning;
+      await this.#stop();
+      if (this.#quitting) return;
+      this.#power();
+      for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
+      this.#emit({ kind: "reset" });
+      if (ran) await this.#start();
+    });
   }
 
   /** Ends the threads; the machine cannot be started again. Backends are the caller's to close. */
-  async quit(): Promise<void> {
-    this.#quit = true;
-    this.#drainConsole();
-    await Promise.all(this.#threads.map((thread) => thread.terminate()));
-    for (const disk of this.#host.disks.values()) await disk.flush().catch(() => {});
+  quit(): Promise<void> {
+    this.#quitting ??= this.#operations.run(() => this.#end());
+    // An operation that waits for the vCPUs, and the server of the doorbell, look at `#quitting`.
+    Atomics.notify(this.#words, CONTROL.stoppedVcpus);
+    Atomics.notify(this.#words, CONTROL.machineRequest);
+    return this.#quitting;
   }
 
   /** Copies guest physical memory; undefined when the range is not in RAM. */
@@ -228,6 +229,32 @@ export class Machine {
     const view = new DataView(this.memory.buffer, block);
     const x = Array.from({ length: 32 }, (_, i) => view.getBigUint64(VCPU.x + 8 * i, true));
     return { x, pc: view.getBigUint64(VCPU.pc, true) };
+  }
+
+  async #start(): Promise<void> {
+    if (this.isRunning || this.#quitting) return;
+    this.#clock.start();
+    Atomics.store(this.#words, CONTROL.running, 1);
+    Atomics.notify(this.#words, CONTROL.running);
+    // A stop that came before the last vCPU had left its park would count it among those that have parked again.
+    await this.#untilStopped(0);
+    if (!this.#quitting) this.#emit({ kind: "resume" });
+  }
+
+  async #stop(): Promise<void> {
+    if (!this.isRunning || this.#quitting) return;
+    Atomics.store(this.#words, CONTROL.running, 0);
+    for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
+    await this.#untilStopped(this.#blocks.length);
+    if (this.#quitting) return;
+    this.#clock.stop();
+    this.#emit({ kind: "stop" });
+  }
+
+  async #end(): Promise<void> {
+    this.#drainConsole();
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    for (const disk of this.#host.disks.values()) await disk.flush().catch(() => {});
   }
 
   async #startThreads(): Promise<void> {
@@ -287,7 +314,7 @@ export class Machine {
   /** Answers the doorbell until the machine quits. */
   async #serve(): Promise<void> {
     const words = this.#words;
-    while (!this.#quit) {
+    while (!this.#quitting) {
       const asked = Atomics.exchange(words, CONTROL.machineRequest, 0);
       if (asked === 0) {
         const waiting = waitAsync(words, CONTROL.machineRequest, 0);
@@ -302,10 +329,11 @@ export class Machine {
     }
   }
 
-  async #untilStopped(): Promise<void> {
-    for (;;) {
+  /** Resolves when as many vCPUs as `count` are parked because the machine is stopped, or the machine quits. */
+  async #untilStopped(count: number): Promise<void> {
+    while (!this.#quitting) {
       const stopped = Atomics.load(this.#words, CONTROL.stoppedVcpus);
-      if (stopped === this.#blocks.length) return;
+      if (stopped === count) return;
       const waiting = waitAsync(this.#words, CONTROL.stoppedVcpus, stopped);
       if (waiting.async) await waiting.value;
     }
@@ -313,6 +341,7 @@ export class Machine {
 
   async #guestShutdown(exitCode: number): Promise<void> {
     await this.stop();
+    if (this.#quitting) return;
     this.#drainConsole();
     this.#emit({ kind: "shutdown", exitCode });
   }

@@ -84,6 +84,7 @@ function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void): 
       Atomics.notify(words, CONTROL.stoppedVcpus);
       while (Atomics.load(words, CONTROL.running) === 0) Atomics.wait(words, CONTROL.running, 0);
       Atomics.sub(words, CONTROL.stoppedVcpus, 1);
+      Atomics.notify(words, CONTROL.stoppedVcpus);
       unpark();
     }
     const asked = Atomics.exchange(words, request, 0);

@@ -132,8 +132,9 @@ export class Machine {
     this.console = console;
   }
 
-  start(): void {
-    this.#machine.start();
+  /** Resolves when every vCPU runs. Calls of `start`, `stop`, `reset` take effect one after the other. */
+  start(): Promise<void> {
+    return this.#machine.start();
   }
   stop(): Promise<void> {
     return this.#machine.stop();

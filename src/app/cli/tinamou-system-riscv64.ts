@@ -101,7 +101,7 @@ async function main(): Promise<void> {
     if (event.kind === "shutdown" && (config.onShutdown === "poweroff" || event.exitCode !== 0))
       void end(event.exitCode);
   });
-  if (!config.startStopped) machine.start();
+  if (!config.startStopped) await machine.start();
 }
 
 main().catch((error: unknown) => {
