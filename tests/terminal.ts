@@ -22,6 +22,14 @@ export class Terminal {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+  /** What it printed and nobody waited for. */
+  get output(): string {
+    return this.#text;
+  }
+
   type(text: string): void {
     this.#child.stdin?.write(text);
   }

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import type { CharBackend, Disk } from "#core/host.ts";
 import { CharMux } from "#io/char/mux.ts";
 import { openRawDisk } from "#io/block/raw.ts";
+import { type LogTarget, openSink, type WorkerData } from "#app/thread-host.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import type { MachineHost, ThreadHandle } from "#machine/machine.ts";
 import { openChardev } from "#platform/node/chardev-open.ts";
@@ -19,6 +20,8 @@ export type NodeHostOptions = {
   readonly say: (line: string) => void;
   /** Character devices that the program brings itself, by id. */
   readonly chardevs?: ReadonlyMap<string, CharBackend>;
+  /** Where the log goes that the configuration asks for. */
+  readonly log?: LogTarget | undefined;
 };
 
 export async function nodeHost(config: MachineConfig, options: NodeHostOptions): Promise<MachineHost> {
@@ -48,10 +51,12 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
     random: nodeRandom(),
     disks,
     chardevs,
-    startThread: (kind, data) =>
+    log: openSink(options.log),
+    startThread: (kind, thread) =>
       new Promise<ThreadHandle>((resolve, reject) => {
+        const workerData: WorkerData = { thread, log: options.log };
         const worker = new Worker(new URL(`./workers/${kind}.js`, import.meta.url), {
-          workerData: data,
+          workerData,
           resourceLimits: { stackSizeMb: 8 },
         });
         worker.once("message", () => resolve({ terminate: async () => void (await worker.terminate()) }));

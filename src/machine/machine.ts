@@ -6,6 +6,7 @@
  * Thread: machine. The host comes in through `MachineHost`.
  */
 import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
+import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import { OperationQueue } from "#core/operation-queue.ts";
 import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
 import { CONTROL, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
@@ -35,6 +36,8 @@ export type MachineHost = {
   /** Backends by the ids of the configuration; drives of `interface` pflash are "pflash0" and "pflash1". */
   readonly disks: ReadonlyMap<string, Disk>;
   readonly chardevs: ReadonlyMap<string, CharBackend>;
+  /** Where the machine thread's part of the log goes; threads are given theirs by the host. */
+  readonly log?: LogSink | undefined;
   /** Starts a vCPU's or the timer's thread; resolves when it could run. */
   startThread(kind: "vcpu" | "timer", data: ThreadData): Promise<ThreadHandle>;
 };
@@ -110,6 +113,7 @@ export class Machine {
   readonly layout: MemoryLayout;
   readonly memory: WebAssembly.Memory;
   readonly #host: MachineHost;
+  readonly #log: Log;
   readonly #words: Int32Array;
   readonly #clock: MachineClock;
   readonly #shared: SharedDevices;
@@ -129,6 +133,8 @@ export class Machine {
     await machine.#startThreads();
     await machine.#untilStopped(machine.#blocks.length);
     machine.#power();
+    // Not before: the reset would lose what has been typed already.
+    machine.#attachConsole(config.serials[0]);
     void machine.#serve();
     return machine;
   }
@@ -136,6 +142,7 @@ export class Machine {
   private constructor(config: MachineConfig, files: BootFiles, host: MachineHost) {
     this.config = config;
     this.#host = host;
+    this.#log = makeLog(config.log, host.log);
     this.layout = virtLayout(config);
     this.#plan = makeBootPlan(config, files, host.random);
     const pages = this.layout.totalBytes / 65_536;
@@ -148,7 +155,14 @@ export class Machine {
     const deadlines = new Deadlines(buffer, this.layout.vcpuCount);
     deadlines.reset();
     writeRegions(buffer, this.layout);
-    this.#shared = makeSharedDevices(buffer, this.layout, config.machineOptions, this.#clock, deadlines);
+    this.#shared = makeSharedDevices(
+      buffer,
+      this.layout,
+      config.machineOptions,
+      this.#clock,
+      deadlines,
+      this.#log.trace,
+    );
     this.#devices = makeMachineDevices(buffer, this.layout, config, {
       clock: host.clock,
       timers: host.timers,
@@ -165,8 +179,8 @@ export class Machine {
       },
       disks: host.disks,
       chardevs: host.chardevs,
+      log: this.#log,
     });
-    this.#attachConsole(config.serials[0]);
   }
 
   /** Calls `listener` for every event; returns a function that stops that. */
@@ -197,6 +211,8 @@ export class Machine {
       await this.#stop();
       if (this.#quitting) return;
       this.#power();
+      // The receiver is empty again.
+      this.#console?.poke();
       for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
       this.#emit({ kind: "reset" });
       if (ran) await this.#start();
@@ -234,6 +250,7 @@ export class Machine {
   async #start(): Promise<void> {
     if (this.isRunning || this.#quitting) return;
     this.#clock.start();
+    this.#log.trace.vm_state_notify?.(true);
     Atomics.store(this.#words, CONTROL.running, 1);
     Atomics.notify(this.#words, CONTROL.running);
     // A stop that came before the last vCPU had left its park would count it among those that have parked again.
@@ -248,6 +265,7 @@ export class Machine {
     await this.#untilStopped(this.#blocks.length);
     if (this.#quitting) return;
     this.#clock.stop();
+    this.#log.trace.vm_state_notify?.(false);
     this.#emit({ kind: "stop" });
   }
 
@@ -322,7 +340,9 @@ export class Machine {
         continue;
       }
       if (asked & MachineRequest.Mmio) {
-        for (const block of this.#blocks) answerMmio(this.memory.buffer, words, block, this.#devices.map);
+        this.#blocks.forEach((block, hart) =>
+          answerMmio(this.memory.buffer, words, hart, block, this.#devices.map, this.#log.trace),
+        );
       }
       if (asked & MachineRequest.Transmit) this.#drainConsole();
       if (asked & MachineRequest.ReceiveRoom) this.#console?.poke();
@@ -340,6 +360,7 @@ export class Machine {
   }
 
   async #guestShutdown(exitCode: number): Promise<void> {
+    this.#log.trace.system_shutdown_request?.(exitCode);
     await this.stop();
     if (this.#quitting) return;
     this.#drainConsole();
@@ -347,6 +368,7 @@ export class Machine {
   }
 
   async #guestReset(): Promise<void> {
+    this.#log.trace.system_reset_request?.();
     if (this.config.onReboot === "shutdown") await this.#guestShutdown(0);
     else await this.reset();
   }

@@ -4,6 +4,7 @@
 import { readFile } from "node:fs/promises";
 import type { CharBackend, CharFrontend } from "#core/host.ts";
 import { parseCommandLine } from "#app/cli/command-line.ts";
+import { openLog } from "#app/log-setup.ts";
 import { nodeHost } from "#app/node-host.ts";
 import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
 
@@ -111,13 +112,20 @@ export class Machine {
     ]);
     if (command.kind === "print") throw new Error("an option that prints and exits makes no machine");
     const console = new Console();
-    const config = { ...command.machine, chardevs: [], serials: [CONSOLE_ID] };
+    const log = await openLog(command.host, (line) => process.stderr.write(`${line}\n`));
+    const config = {
+      ...command.machine,
+      chardevs: [],
+      serials: [CONSOLE_ID],
+      ...(log && { log: log.config }),
+    };
     const read = async (path: string | undefined): Promise<Uint8Array | undefined> =>
       path === undefined ? undefined : new Uint8Array(await readFile(path));
     const host = await nodeHost(config, {
       exit: () => {},
       say: () => {},
       chardevs: new Map([[CONSOLE_ID, console]]),
+      log: log?.target,
     });
     const files = {
       firmware: await read(options.firmware),

@@ -289,7 +289,7 @@ test("what is about the process", () => {
     daemonize: false,
     logItems: ["in_asm", "int"],
     logFile: "log",
-    trace: ["virtio*", "kvm*", "-foo"],
+    trace: [{ pattern: "virtio*" }, { pattern: "kvm*" }, { pattern: "-foo" }],
     nographic: false,
     dataDirectories: ["fw", "fw2"],
     messageTimestamps: false,

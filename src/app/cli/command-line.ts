@@ -5,6 +5,8 @@
  * Names and arity of all options are checked before anything else, as QEMU does; files are not looked at here.
  */
 
+import type { LogItem } from "#core/log.ts";
+import { TRACE_EVENT_NAMES } from "#core/trace.ts";
 import type { BootConfig, ChardevConfig, DriveConfig, MachineConfig } from "#machine/config.ts";
 import { resolveAccel } from "./accel-option.ts";
 import { nodeDrives } from "./blockdev-option.ts";
@@ -12,6 +14,7 @@ import { resolveCpu } from "./cpu-option.ts";
 import { resolveDevices } from "./device-option.ts";
 import { type Draft, type Known, newDraft } from "./draft.ts";
 import { resolveDrives } from "./drive-option.ts";
+import type { TraceRequest } from "./log-option.ts";
 import { type MachineChoice, resolveMachine } from "./machine-option.ts";
 import { resolveMemory } from "./memory-option.ts";
 import { OptionError, type OptionUse, within } from "./option-error.ts";
@@ -26,11 +29,11 @@ import { VERSION } from "./version.ts";
 export type HostOptions = {
   readonly pidfile?: string;
   readonly daemonize: boolean;
-  /** Names of `-d`, without doubles. */
-  readonly logItems: readonly string[];
+  /** Items of `-d`, without doubles. */
+  readonly logItems: readonly LogItem[];
   readonly logFile?: string;
-  /** Patterns of trace events; one that starts with "-" switches off. */
-  readonly trace: readonly string[];
+  /** Which trace events; a pattern that starts with "-" switches off. */
+  readonly trace: readonly TraceRequest[];
   readonly nographic: boolean;
   /** Directories to look for firmware in, before the usual ones. */
   readonly dataDirectories: readonly string[];
@@ -49,7 +52,7 @@ export type CommandLine =
 /** Reads the arguments behind the program's name. Throws `OptionError` and nothing else. */
 export function parseCommandLine(argv: readonly string[], known: Partial<Known> = {}): CommandLine {
   const uses = splitArguments(argv);
-  const draft = newDraft({ version: VERSION, traceEvents: [], ...known });
+  const draft = newDraft({ version: VERSION, traceEvents: TRACE_EVENT_NAMES, ...known });
   for (const { row, use, text } of uses) {
     within(use, () => row.apply(draft, text, use));
     if (draft.print) return { kind: "print", ...draft.print };

@@ -4,8 +4,10 @@
  */
 
 import type { ChardevConfig, ObjectConfig } from "#machine/config.ts";
+import type { LogItem } from "#core/log.ts";
 import type { BlockNode } from "./blockdev-option.ts";
 import type { Pair, Structured, ValueMap } from "./key-values.ts";
+import type { TraceRequest } from "./log-option.ts";
 import type { Located, OptionUse } from "./option-error.ts";
 
 /** What the program around the parser knows. */
@@ -61,9 +63,9 @@ export type Draft = {
   hasMonitorOption: boolean;
   pidfile: string | undefined;
   daemonize: boolean;
-  readonly logItems: string[];
+  readonly logItems: LogItem[];
   logFile: string | undefined;
-  readonly trace: string[];
+  readonly trace: TraceRequest[];
   readonly dataDirectories: string[];
   messageTimestamps: boolean;
 };

@@ -55,7 +55,7 @@ test.each<[string[], 0 | 1, string]>([
   [["-object", "rng-builtin,help"], 0, "There are no options for rng-builtin.\n"],
   [["-chardev", "help"], 0, "Available chardev backend types:\n  file\n"],
   [["-display", "help"], 0, "Available display backend types:\nnone\n"],
-  [["-d", "help"], 1, "Log items (comma separated):\nin_asm "],
+  [["-d", "help"], 1, "Log items (comma separated):\nout_asm "],
   [["-trace", "help"], 0, "one_event\nother_event\n"],
   [["-d", "trace:help"], 0, "one_event\nother_event\n"],
 ])("%j prints", (argv, exitCode, start) => {

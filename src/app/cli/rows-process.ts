@@ -3,10 +3,9 @@
  */
 
 import { readFlat } from "./boot-option.ts";
-import { logHelp, readLogItems } from "./log-option.ts";
+import { addTracePattern, logHelp, readLogItems, readTrace } from "./log-option.ts";
 import { OptionError } from "./option-error.ts";
 import type { OptionRow } from "./option-row.ts";
-import { splitPairs } from "./key-values.ts";
 import { refuseMonitor } from "./rows-char.ts";
 
 const SANDBOX_CHOICES = ["allow", "deny", "children"] as const;
@@ -80,32 +79,26 @@ export const DEBUG_ROWS: readonly OptionRow[] = [
         return;
       }
       const { items, trace } = readLogItems(text);
-      if (trace.includes("help")) draft.print = { text: traceHelp(draft.known.traceEvents), exitCode: 0 };
       for (const item of items) if (!draft.logItems.includes(item)) draft.logItems.push(item);
-      draft.trace.push(...trace);
+      for (const pattern of trace) addTracePattern(draft, pattern);
     },
   },
   {
     names: ["D"],
     argument: "FILE",
-    help: ["write the log there instead of standard error"],
+    help: ["write the log there instead of standard error; %d is the process id"],
     apply: (draft, text) => {
       draft.logFile = text;
     },
   },
   {
     names: ["trace"],
-    argument: "[enable=]PATTERN",
-    help: ["enable trace events; * matches anything, - in front switches off", "'-trace help' lists them"],
-    apply: (draft, text) => {
-      for (const { key, value } of splitPairs(text, "enable")) {
-        if (value === "help" || value === "?") draft.print = { text: traceHelp(draft.known.traceEvents), exitCode: 0 };
-        else if (key === "enable") draft.trace.push(value);
-        else if (key === "file") draft.logFile = value;
-        else if (key === "events") throw new OptionError("not-available", "'events=' is not available in this version");
-        else throw new OptionError("unknown-name", `Invalid parameter '${key}'`);
-      }
-    },
+    argument: "[[enable=]PATTERN][,events=FILE][,file=FILE]",
+    help: [
+      "enable trace events; * matches anything, - in front switches off",
+      "events= names a file of patterns, file= is as -D; '-trace help' lists events",
+    ],
+    apply: readTrace,
   },
   {
     names: ["gdb"],
@@ -132,7 +125,3 @@ export const DEBUG_ROWS: readonly OptionRow[] = [
     },
   },
 ];
-
-function traceHelp(events: readonly string[]): string {
-  return events.map((name) => `${name}\n`).join("");
-}

@@ -8,13 +8,12 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseCommandLine } from "#app/cli/command-line.ts";
 import { PROGRAM_NAME } from "#app/cli/version.ts";
+import { openLog } from "#app/log-setup.ts";
 import { nodeHost } from "#app/node-host.ts";
+import { StartError } from "#app/start-error.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { type BootFiles, Machine, makeBootPlan } from "#machine/machine.ts";
 import { nodeRandom } from "#platform/node/random.ts";
-
-/** A sentence for the user; the program's name goes before it. */
-class StartError extends Error {}
 
 const say = (line: string): void => void process.stderr.write(`${PROGRAM_NAME}: ${line}\n`);
 
@@ -94,8 +93,9 @@ async function main(): Promise<void> {
       void end(0);
     });
   }
-  const host = await nodeHost(config, { exit: () => void end(0), say });
-  const machine = await Machine.create(config, files, host);
+  const log = await openLog(options, say);
+  const host = await nodeHost(config, { exit: () => void end(0), say, log: log?.target });
+  const machine = await Machine.create({ ...config, ...(log && { log: log.config }) }, files, host);
   quit = () => machine.quit();
   machine.on((event) => {
     if (event.kind === "shutdown" && (config.onShutdown === "poweroff" || event.exitCode !== 0))
@@ -105,12 +105,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  say(
-    error instanceof Error && "code" in error
-      ? error.message
-      : error instanceof StartError
-        ? error.message
-        : String((error as Error).stack),
-  );
+  say(error instanceof Error && "code" in error ? error.message : String((error as Error).stack));
   process.exit(1);
 });

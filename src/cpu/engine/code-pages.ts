@@ -39,6 +39,8 @@ export class CodePages {
   readonly #pageCount: number;
   /** Next page of the pool to hand out; it is taken from whoever has it. */
   #nextPage = 0;
+  /** Told of every instruction that is decoded, for a log. */
+  onDecode: ((word: number) => void) | undefined;
 
   constructor(isa: Isa, handlers: HandlerTable, memory: ArrayBufferLike, layout: MemoryLayout, cpu: number) {
     this.#isa = isa;
@@ -107,10 +109,13 @@ export class CodePages {
 
   /** The decoded instruction at a byte offset of the page, whole in the page. */
   instructionAt(page: number, offset: number): Decoded {
+    return this.#isa.decode(this.#wordAt(page, offset));
+  }
+
+  #wordAt(page: number, offset: number): number {
     const at = page + CODE_PAGE.copy + offset;
     const low = this.#halves[at >>> 1] as number;
-    const word = this.#isa.lengthOf(low) === 2 ? low : low | ((this.#halves[(at >>> 1) + 1] as number) << 16);
-    return this.#isa.decode(word);
+    return this.#isa.lengthOf(low) === 2 ? low : low | ((this.#halves[(at >>> 1) + 1] as number) << 16);
   }
 
   /** True when the record at a byte offset has been decoded, which means that it ran. */
@@ -128,6 +133,7 @@ export class CodePages {
       if (at === PAGE_BYTES - 2 && this.#isa.lengthOf(low) === 4) return at !== offset;
       if (this.isDecoded(page, at)) return true;
       const decoded = this.instructionAt(page, at);
+      this.onDecode?.(this.#wordAt(page, at));
       this.#write(page + at * 8, decoded, at);
       if (this.#endsBlock(decoded)) return true;
       at += decoded.lengthBytes;
@@ -140,6 +146,7 @@ export class CodePages {
     const low = this.#halves[(page + CODE_PAGE.copy + PAGE_BYTES - 2) >>> 1] as number;
     const high = this.#halves[(next + CODE_PAGE.copy) >>> 1] as number;
     const decoded = this.#isa.decode(low | (high << 16));
+    this.onDecode?.(low | (high << 16));
     // Far variants only: the record is not where its instruction is.
     this.#write(page + CROSSING_RECORD * RECORD_BYTES, decoded, -1);
     const record = page + 2047 * RECORD_BYTES;

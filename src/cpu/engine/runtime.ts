@@ -28,6 +28,18 @@ const type = (params: FunctionType["params"], results: FunctionType["results"] =
   results,
 });
 
+/** Events that the generated code reports to a log; each costs nothing unless it is asked for. */
+export const Observed = {
+  /** A trap is about to be taken: cause, value and pc are in the block. */
+  Trap: 1,
+  /** A page enters the data TLB: helperC is the virtual address, helperA the physical one, helperB the permissions. */
+  Data: 2,
+  /** The same for the fetch TLB. */
+  Fetch: 4,
+  /** The dispatcher is about to enter code at the pc in the block. */
+  Enter: 8,
+} as const;
+
 /** What TypeScript provides. */
 export const HOST_FUNCTIONS = {
   /** (cpu, width) -> 1 for a bus error; address in helperA, value in helperResult. */
@@ -45,6 +57,8 @@ export const HOST_FUNCTIONS = {
   /** (host address of the guest page) -> code page */
   newCodePage: type([I32], [I32]),
   codePageChanged: type([I32]),
+  /** (cpu, bit of `Observed`): only called for events that were asked for. */
+  observe: type([I32, I32]),
 } as const satisfies Record<string, FunctionType>;
 export type HostFunctionName = keyof typeof HOST_FUNCTIONS;
 export type HostFunctions = { readonly [name in HostFunctionName]: (...args: number[]) => number | void };
@@ -56,9 +70,29 @@ export type RuntimeModule = {
   readonly routines: readonly Routine[];
 };
 
-/** Generates the runtime module. */
-export function generateRuntime(isa: Isa, layout: MemoryLayout): RuntimeModule {
-  const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout)];
+/** Routines that report an event when they are called; `helperC` holds their i64 parameter then, if they have one. */
+const OBSERVED_ROUTINES: Readonly<Record<string, number>> = { takeTrap: Observed.Trap, fillTlb: Observed.Data };
+
+function reporting(r: Routine, event: number): Routine {
+  return {
+    ...r,
+    build(b, ...params) {
+      const [first] = params;
+      if (first?.type === I64) b.set(VCPU.helperC, first);
+      report(b, event);
+      r.build(b, ...params);
+    },
+  };
+}
+
+const report = (b: Builder, event: number): void => b.effect("observe", [b.cpu(), b.i32(event)]);
+
+/** Generates the runtime module. Code for the events of `observed` (bits of `Observed`) is only made when they are asked for. */
+export function generateRuntime(isa: Isa, layout: MemoryLayout, observed = 0): RuntimeModule {
+  const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout, observed)].map((r) => {
+    const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
+    return event === 0 ? r : reporting(r, event);
+  });
   const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
   const names = [...hostNames, ...routines.map((r) => r.name), "interpret", "run"];
   const indices = new Map(names.map((name, index) => [name, index]));
@@ -79,7 +113,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout): RuntimeModule {
     functions: [
       ...routines.map((r) => emitRoutine(r, functionIndex)),
       interpreter.body,
-      emitRoutine(run(), functionIndex),
+      emitRoutine(run(observed), functionIndex),
     ],
     exports: routines.map((r) => r.name).concat("run"),
   });
@@ -90,7 +124,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout): RuntimeModule {
  * Code page of the guest page at `va`, entered in the fetch TLB; 0 with a trap recorded.
  * A page whose bytes have changed since it was decoded is decoded anew.
  */
-export function fetchPage(layout: MemoryLayout): Routine {
+export function fetchPage(layout: MemoryLayout, observed = 0): Routine {
   return routine("fetchPage", [I64], I32, (b, va) => {
     const mode = b.get(I32, VCPU.privilege);
     const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Execute), mode]));
@@ -98,6 +132,10 @@ export function fetchPage(layout: MemoryLayout): Routine {
       b.if(host, () => b.effect("accessFault", [b.cpu(), va, b.i32(Access.Execute)]));
       b.return(b.i32(0));
     });
+    if (observed & Observed.Fetch) {
+      b.set(VCPU.helperC, va);
+      report(b, Observed.Fetch);
+    }
     const hostPage = b.let(b.and(host, b.i32(-PAGE_BYTES)));
     const index = b.shl(b.shrU(b.sub(hostPage, b.i32(layout.ramStart)), b.i32(12)), b.i32(2));
     const page = b.variable(b.load(I32, b.add(b.cpu(), index), layout.codeIndex));
@@ -129,7 +167,7 @@ function fetchEntry(b: Builder, va: ReturnType<Builder["i64"]>): ReturnType<Buil
   return b.add(b.get(I32, VCPU.tlbFetch), index);
 }
 
-export const run = (): Routine =>
+export const run = (observed = 0): Routine =>
   routine("run", [], I32, (b) => {
     const pc = b.variable(b.get(I64, VCPU.pc));
     const page = b.variable(b.i32(0));
@@ -152,6 +190,10 @@ export const run = (): Routine =>
           });
         },
       );
+      if (observed & Observed.Enter) {
+        b.set(VCPU.pc, pc);
+        report(b, Observed.Enter);
+      }
       const offset = b.let(b.and(b.wrap(pc), b.i32(0xffe)));
       const slot = b.let(b.load(I32, b.add(page, offset), CODE_PAGE.slots, 2));
       b.if(

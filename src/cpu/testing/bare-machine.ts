@@ -4,9 +4,9 @@
  */
 import { type Extensions, misaValue } from "#cpu/isa/riscv/extensions.ts";
 import { MSTATUS } from "#cpu/isa/riscv/constants.ts";
-import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
+import { type RiscvIsa, riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import { ExitReason, Feature, layoutMemory, REGIONS, VCPU } from "#cpu/vcpu/layout.ts";
-import { Vcpu, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
+import { Vcpu, type VcpuObserver, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
 
 export const RAM_BASE = 0x8000_0000;
 const WASM_PAGE_BYTES = 65_536;
@@ -26,6 +26,12 @@ export type BareMachineOptions = {
   readonly ramBytes: number;
   readonly extensions: Extensions;
   readonly ports?: Partial<VcpuPorts>;
+  /** Makes what listens to the hart. */
+  readonly observer?: (place: {
+    readonly isa: RiscvIsa;
+    readonly memory: ArrayBufferLike;
+    readonly block: number;
+  }) => VcpuObserver | undefined;
 };
 
 export class BareMachine {
@@ -46,7 +52,9 @@ export class BareMachine {
     view.setInt32(REGIONS.entries + REGIONS.flags, REGIONS.readable | REGIONS.writable, true);
     this.#extensions = options.extensions;
     this.#ram = new Uint8Array(memory.buffer, host, options.ramBytes);
-    this.vcpu = new Vcpu(memory, layout, 0, riscvIsa(options.extensions), { ...NO_DEVICES, ...options.ports });
+    const isa = riscvIsa(options.extensions);
+    const observer = options.observer?.({ isa, memory: memory.buffer, block: layout.vcpus });
+    this.vcpu = new Vcpu(memory, layout, 0, isa, { ...NO_DEVICES, ...options.ports }, observer);
     this.reset(RAM_BASE);
   }
 

@@ -25,6 +25,20 @@ export type VcpuPorts = {
   machineNs(): number;
   /** stimecmp or its enable has changed: update the STIP line and the wake-up. */
   stimecmpChanged(): void;
+  /** Told about what the guest does wrong (`-d guest_errors`). */
+  readonly guestError?: (message: string) => void;
+};
+
+/** What a log hears of a vCPU. Thread: the vCPU's own. */
+export type VcpuObserver = {
+  /** Bits of `Observed` to be told of; code for the others is not generated. */
+  readonly observed: number;
+  /** One of them has happened; the details are in the vCPU's block. */
+  observe(event: number): void;
+  /** Instructions that lie one after the other from `pc` on were decoded. */
+  decoded?(pc: bigint, words: readonly number[]): void;
+  /** The code at `pc` was translated to this WebAssembly. */
+  compiled?(pc: bigint, code: Uint8Array): void;
 };
 
 type RuntimeExports = {
@@ -47,13 +61,23 @@ export class Vcpu {
   readonly pages: CodePages;
   readonly pmp: Pmp;
 
-  constructor(memory: WebAssembly.Memory, layout: MemoryLayout, index: number, isa: Isa, ports: VcpuPorts) {
+  readonly #observer: VcpuObserver | undefined;
+
+  constructor(
+    memory: WebAssembly.Memory,
+    layout: MemoryLayout,
+    index: number,
+    isa: Isa,
+    ports: VcpuPorts,
+    observer?: VcpuObserver,
+  ) {
     this.index = index;
     this.cpu = layout.vcpus + index * layout.vcpuStride;
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
-    this.pmp = new Pmp(memory.buffer, this.cpu);
-    const runtime = generateRuntime(isa, layout);
+    this.#observer = observer;
+    this.pmp = new Pmp(memory.buffer, this.cpu, ports.guestError);
+    const runtime = generateRuntime(isa, layout, observer?.observed);
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
     const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
     const host: HostFunctions = this.#hostFunctions(ports);
@@ -134,7 +158,17 @@ export class Vcpu {
   }
 
   #decode(): void {
+    const observer = this.#observer;
+    if (!observer?.decoded) return this.#decodeAt(this.pc);
     const { pc } = this;
+    const words: number[] = [];
+    this.pages.onDecode = (word) => words.push(word);
+    this.#decodeAt(pc);
+    this.pages.onDecode = undefined;
+    if (words.length > 0) observer.decoded(pc, words);
+  }
+
+  #decodeAt(pc: bigint): void {
     const page = this.#fetch(pc);
     if (page === 0) return;
     if (this.pages.decodeBlock(page, Number(pc & 0xfffn))) return;
@@ -178,6 +212,7 @@ export class Vcpu {
       floatHelper: (_cpu, operation, rounding) => this.#float(operation, rounding),
       newCodePage: (host) => this.pages.create(host >>> 0),
       codePageChanged: (page) => this.pages.changed(page >>> 0),
+      observe: (_cpu, event) => this.#observer?.observe(event),
     };
   }
 

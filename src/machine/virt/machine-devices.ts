@@ -2,6 +2,7 @@
  * The devices of the `virt` board that the machine thread serves: RTC, test finisher, fw_cfg, flash, virtio.
  */
 import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
+import type { Log } from "#core/log.ts";
 import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
 import { MmioMap } from "#hw/bus/mmio-map.ts";
 import type { Device, Dma, IrqLine, MmioRegion } from "#hw/bus/types.ts";
@@ -56,6 +57,7 @@ export type MachineDevicePorts = {
   setFlashReadable(block: number, on: boolean): void;
   readonly disks: ReadonlyMap<string, Disk>;
   readonly chardevs: ReadonlyMap<string, CharBackend>;
+  readonly log: Log;
 };
 
 export type MachineDevices = { readonly map: MmioMap; readonly devices: readonly Device[] };
@@ -91,12 +93,16 @@ export function makeMachineDevices(
     add(index === 0 ? flash0.base : flash1.base, flash);
   });
   const slots = virtioSlots(config, ports);
+  const { dma, timers, log } = ports;
+  const logError = log.writer("guest_errors");
   for (let slot = 0; slot < VIRT_VIRTIO_COUNT; slot++) {
     const { base } = virtioEntry(slot);
     const path = `virtio-mmio@${base.toString(16).padStart(16, "0")}`;
     const forceLegacy = config.machineOptions.virtioForceLegacy ?? true;
     const irq = ports.irq(VIRT_IRQ.virtioFirst + slot);
-    add(base, new VirtioMmio({ irq, dma: ports.dma, timers: ports.timers }, { forceLegacy, path }, slots[slot]));
+    const guestError = logError && ((message: string): void => logError(`${message}\n`));
+    const transport = { irq, dma, timers, trace: log.trace, ...(guestError && { guestError }) };
+    add(base, new VirtioMmio(transport, { forceLegacy, path }, slots[slot]));
   }
   return { map, devices };
 }
