@@ -24,7 +24,11 @@ export type NodeHostOptions = {
   readonly log?: LogTarget | undefined;
 };
 
-export async function nodeHost(config: MachineConfig, options: NodeHostOptions): Promise<MachineHost> {
+/** A host whose files and character devices can be closed, when the machine has quit. */
+export type NodeHost = MachineHost & { close(): Promise<void> };
+
+/** Opens everything that the configuration names. */
+export async function nodeHost(config: MachineConfig, options: NodeHostOptions): Promise<NodeHost> {
   try {
     // Keeps the slow paths of memory accesses out of the way of the fast ones; see docs/ARCHITECTURE.md.
     setFlagsFromString("--experimental-wasm-branch-hinting");
@@ -39,8 +43,10 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
     disks.set(drive.interface === "pflash" ? `pflash${drive.index ?? 0}` : drive.id, disk);
   }
   const chardevs = new Map(options.chardevs);
+  const opened: CharBackend[] = [];
   for (const chardev of config.chardevs) {
     const backend = await openChardev(chardev, { say: options.say });
+    opened.push(backend);
     if (chardev.kind === "stdio" && chardev.mux) {
       chardevs.set(chardev.id, new CharMux(backend, clock, { exit: options.exit }).port("serial0"));
     } else chardevs.set(chardev.id, backend);
@@ -52,6 +58,10 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
     disks,
     chardevs,
     log: openSink(options.log),
+    async close() {
+      for (const backend of opened) backend.close();
+      for (const disk of disks.values()) await disk.close();
+    },
     startThread: (kind, thread) =>
       new Promise<ThreadHandle>((resolve, reject) => {
         const workerData: WorkerData = { thread, log: options.log };

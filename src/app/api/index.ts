@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import type { CharBackend, CharFrontend } from "#core/host.ts";
 import { parseCommandLine } from "#app/cli/command-line.ts";
 import { openLog } from "#app/log-setup.ts";
-import { nodeHost } from "#app/node-host.ts";
+import { type NodeHost, nodeHost } from "#app/node-host.ts";
 import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
 
 export type { MachineEvent } from "#machine/machine.ts";
@@ -89,6 +89,7 @@ export class Console implements CharBackend {
 export class Machine {
   readonly console: Console;
   readonly #machine: BoardMachine;
+  readonly #host: NodeHost;
 
   /** Builds a stopped machine. Throws errors with a `code` and a sentence. */
   static async create(options: MachineOptions): Promise<Machine> {
@@ -132,11 +133,12 @@ export class Machine {
       kernel: await read(options.kernel),
       initrd: await read(options.initrd),
     };
-    return new Machine(await BoardMachine.create(config, files, host), console);
+    return new Machine(await BoardMachine.create(config, files, host), host, console);
   }
 
-  private constructor(machine: BoardMachine, console: Console) {
+  private constructor(machine: BoardMachine, host: NodeHost, console: Console) {
     this.#machine = machine;
+    this.#host = host;
     this.console = console;
   }
 
@@ -150,9 +152,10 @@ export class Machine {
   reset(): Promise<void> {
     return this.#machine.reset();
   }
-  /** Ends the machine and its threads. */
-  quit(): Promise<void> {
-    return this.#machine.quit();
+  /** Ends the machine and its threads, and closes its files. */
+  async quit(): Promise<void> {
+    await this.#machine.quit();
+    await this.#host.close();
   }
   on(listener: (event: MachineEvent) => void): () => void {
     return this.#machine.on(listener);

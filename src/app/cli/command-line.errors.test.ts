@@ -219,6 +219,9 @@ test("with -nographic the terminal has one owner", () => {
     "cannot use stdio by multiple character devices",
   );
   expect(failure(words("-nographic -daemonize")).message).toBe("-nographic cannot be used with -daemonize");
+  const elsewhere = "-nographic -daemonize -serial null -monitor none";
+  expect(failure(words(elsewhere)).message).toBe("-nographic cannot be used with -daemonize");
+  expect(parseCommandLine(words(`${elsewhere} -parallel none`)).kind).toBe("run");
 });
 
 test("an error is one line whatever the user typed", () => {

@@ -45,6 +45,7 @@ test("an empty command line is QEMU's default machine, on virt", () => {
       nographic: false,
       dataDirectories: [],
       messageTimestamps: false,
+      messageGuestName: false,
       warnings: ["there is no window for the serial console: use -nographic to have it on this terminal"],
     },
   });
@@ -293,6 +294,7 @@ test("what is about the process", () => {
     nographic: false,
     dataDirectories: ["fw", "fw2"],
     messageTimestamps: false,
+    messageGuestName: false,
     processName: "p",
     warnings: [],
   });

@@ -39,6 +39,8 @@ export type HostOptions = {
   readonly dataDirectories: readonly string[];
   /** Put the time in front of messages (`-msg timestamp=on`). */
   readonly messageTimestamps: boolean;
+  /** Put the machine's name in front of messages (`-msg guest-name=on`). */
+  readonly messageGuestName: boolean;
   readonly processName?: string;
   /** Lines for standard error before the start, without the program's name. */
   readonly warnings: readonly string[];
@@ -144,6 +146,7 @@ function hostOptions(draft: Draft): HostOptions {
     nographic: draft.nographic !== undefined,
     dataDirectories: draft.dataDirectories,
     messageTimestamps: draft.messageTimestamps,
+    messageGuestName: draft.messageGuestName,
     ...(draft.processName === undefined ? {} : { processName: draft.processName }),
     warnings: draft.warnings,
   };
@@ -191,12 +194,13 @@ function addDefaultSerial(draft: Draft): void {
 
 function resolveChardevs(draft: Draft): ChardevConfig[] {
   // Only the defaults that -nographic puts on the terminal are in the way.
-  if (draft.nographic && draft.daemonize && !draft.noDefaults) {
+  const hasDefaults = !(draft.hasMonitorOption && draft.hasParallelOption && !hasDefaultSerial(draft));
+  if (draft.nographic && draft.daemonize && !draft.noDefaults && hasDefaults) {
     throw new OptionError("conflict", "-nographic cannot be used with -daemonize");
   }
   const ids = new Set<string>();
   let isStdioTaken =
-    draft.nographic !== undefined && !draft.noDefaults && !draft.hasMonitorOption && !isDefaultMux(draft);
+    draft.nographic !== undefined && !draft.noDefaults && !draft.hasMonitorOption && !hasDefaultSerial(draft);
   for (const { use, value } of draft.chardevs) {
     within(use, () => {
       if (ids.has(value.id)) throw new OptionError("duplicate", `Duplicate ID '${value.id}' for chardev`);
@@ -215,8 +219,8 @@ function resolveChardevs(draft: Draft): ChardevConfig[] {
   return draft.chardevs.map(({ value }) => value);
 }
 
-/** Whether `-nographic` made the serial port, which then shares the terminal with the monitor. */
-function isDefaultMux(draft: Draft): boolean {
+/** Whether `-nographic` made the serial port, which may then share the terminal with the monitor. */
+function hasDefaultSerial(draft: Draft): boolean {
   return draft.serials.some(({ use, value }) => use === draft.nographic && value.chardev === "serial0");
 }
 

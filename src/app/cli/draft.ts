@@ -61,6 +61,7 @@ export type Draft = {
   nographic: OptionUse | undefined;
   display: "default" | "none";
   hasMonitorOption: boolean;
+  hasParallelOption: boolean;
   pidfile: string | undefined;
   daemonize: boolean;
   readonly logItems: LogItem[];
@@ -68,6 +69,7 @@ export type Draft = {
   readonly trace: TraceRequest[];
   readonly dataDirectories: string[];
   messageTimestamps: boolean;
+  messageGuestName: boolean;
 };
 
 /** An empty command line: QEMU's defaults. */
@@ -106,6 +108,7 @@ export function newDraft(known: Known): Draft {
     nographic: undefined,
     display: "default",
     hasMonitorOption: false,
+    hasParallelOption: false,
     pidfile: undefined,
     daemonize: false,
     logItems: [],
@@ -113,5 +116,6 @@ export function newDraft(known: Known): Draft {
     trace: [],
     dataDirectories: [],
     messageTimestamps: false,
+    messageGuestName: false,
   };
 }

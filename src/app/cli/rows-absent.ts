@@ -41,8 +41,9 @@ export const ABSENT_ROWS: readonly OptionRow[] = [
       names: [name],
       argument: "...",
       help: [],
-      apply: (_draft, text) => {
+      apply: (draft, text) => {
         if (!harmless.test(text)) refuse();
+        if (name === "parallel") draft.hasParallelOption = true;
       },
     }),
   ),

@@ -22,7 +22,7 @@ export const PROCESS_ROWS: readonly OptionRow[] = [
   },
   {
     names: ["daemonize"],
-    help: ["go to the background when everything listens"],
+    help: ["go to the background when the machine runs and everything listens"],
     apply: (draft) => {
       draft.daemonize = true;
     },
@@ -35,10 +35,11 @@ export const PROCESS_ROWS: readonly OptionRow[] = [
   {
     names: ["msg"],
     argument: "timestamp=on|off[,guest-name=on|off]",
-    help: ["put the time in front of messages"],
+    help: ["put the time, and the name of -name, in front of messages"],
     apply: (draft, text) => {
       const options = readFlat(text, undefined, { timestamp: "bool", "guest-name": "bool" });
       if (options.has("timestamp")) draft.messageTimestamps = options.get("timestamp") === true;
+      if (options.has("guest-name")) draft.messageGuestName = options.get("guest-name") === true;
     },
   },
   {
