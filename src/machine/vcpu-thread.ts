@@ -26,6 +26,8 @@ export type ThreadData = {
 
 /** V8 replaces code only when it is entered anew, so vCPUs leave and re-enter guest code this often. */
 const TICK_MS = 4;
+/** Entries of a place in the code after which it is translated: about where that pays (docs/performance.md). */
+const HOT_THRESHOLD = 2000;
 const IDLE_CAP_MS = 1000;
 
 /** Runs a vCPU until the machine quits; `ready` is called once it could start. Thread: its own. */
@@ -38,7 +40,7 @@ export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void
   const deadlines = new Deadlines(memory.buffer, layout.vcpuCount);
   const devices = makeSharedDevices(memory.buffer, layout, config.machineOptions, machineClock, deadlines);
   const extensions = cpuExtensions(config.cpu);
-  const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, riscvIsa(extensions), {
+  const ports: VcpuPorts = {
     ...devicePorts(memory.buffer, block, devices, () => {
       // A write to flash may have taken its memory out of the address space.
       const index = (block + VCPU.request) >>> 2;
@@ -47,6 +49,10 @@ export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void
     timeTicks: () => machineClock.ticks(),
     machineNs: () => Math.floor(machineClock.nowNs()),
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
+  };
+  const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, riscvIsa(extensions), ports, {
+    hotThreshold: config.accel.kind === "interp" ? 0 : HOT_THRESHOLD,
+    nowMs: () => clock.nowNs() / 1e6,
   });
   const reset = (): void =>
     vcpu.reset({

@@ -37,6 +37,8 @@ export class CodePages {
   readonly #ramStart: number;
   readonly #fetchTlbs: number;
   readonly #pageCount: number;
+  /** Told of every region slot that no longer stands in a code page. */
+  onSlotFreed: (slot: number) => void = () => {};
   /** Next page of the pool to hand out; it is taken from whoever has it. */
   #nextPage = 0;
 
@@ -93,11 +95,33 @@ export class CodePages {
   }
 
   #clear(page: number, host: number): void {
+    this.#freeSlots(page);
     this.#bytes.fill(0, page, page + CODE_PAGE.copy);
     this.#bytes.copyWithin(page + CODE_PAGE.copy, host, host + PAGE_BYTES);
     for (const record of PAGE_END_RECORDS) this.#halves[(page + record * RECORD_BYTES) >>> 1] = HANDLER.PageEnd;
     const version = (page + CODE_PAGE.host + 4) >>> 1;
     this.#halves[version] = (this.#halves[version] as number) + 1;
+  }
+
+  /** Slot of the region that starts at a byte offset; 0 for none. */
+  slotAt(page: number, offset: number): number {
+    return this.#halves[(page + CODE_PAGE.slots + offset) >>> 1] as number;
+  }
+  setSlot(page: number, offset: number, slot: number): void {
+    this.#halves[(page + CODE_PAGE.slots + offset) >>> 1] = slot;
+  }
+  /** Frees every slot of every page. */
+  dropSlots(): void {
+    for (let i = 0; i < this.#pageCount; i++) this.#freeSlots(this.#first + i * CODE_PAGE.bytes);
+  }
+  #freeSlots(page: number): void {
+    const first = (page + CODE_PAGE.slots) >>> 1;
+    for (let at = first; at < first + PAGE_BYTES / 2; at++) {
+      const slot = this.#halves[at] as number;
+      if (slot === 0) continue;
+      this.#halves[at] = 0;
+      this.onSlotFreed(slot);
+    }
   }
 
   /** Version of the decoded image, as crossing records remember it. */
@@ -111,6 +135,11 @@ export class CodePages {
     const low = this.#halves[at >>> 1] as number;
     const word = this.#isa.lengthOf(low) === 2 ? low : low | ((this.#halves[(at >>> 1) + 1] as number) << 16);
     return this.#isa.decode(word);
+  }
+
+  /** True when an instruction starts in the page's last halfword and ends in the next page. */
+  crossesPage(page: number): boolean {
+    return this.#isa.lengthOf(this.#halves[(page + CODE_PAGE.copy + PAGE_BYTES - 2) >>> 1] as number) === 4;
   }
 
   /** True when the record at a byte offset has been decoded, which means that it ran. */

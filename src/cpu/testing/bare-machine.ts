@@ -26,6 +26,8 @@ export type BareMachineOptions = {
   readonly ramBytes: number;
   readonly extensions: Extensions;
   readonly ports?: Partial<VcpuPorts>;
+  /** As of {@link VcpuOptions}; 0 by default. */
+  readonly hotThreshold?: number;
 };
 
 export class BareMachine {
@@ -46,7 +48,17 @@ export class BareMachine {
     view.setInt32(REGIONS.entries + REGIONS.flags, REGIONS.readable | REGIONS.writable, true);
     this.#extensions = options.extensions;
     this.#ram = new Uint8Array(memory.buffer, host, options.ramBytes);
-    this.vcpu = new Vcpu(memory, layout, 0, riscvIsa(options.extensions), { ...NO_DEVICES, ...options.ports });
+    this.vcpu = new Vcpu(
+      memory,
+      layout,
+      0,
+      riscvIsa(options.extensions),
+      { ...NO_DEVICES, ...options.ports },
+      {
+        hotThreshold: options.hotThreshold ?? 0,
+        nowMs: Date.now,
+      },
+    );
     this.reset(RAM_BASE);
   }
 

@@ -6,6 +6,7 @@
  * Thread: the vCPU's own, but for the words in `layout.ts` that are marked as shared.
  */
 import { CodePages } from "#cpu/engine/code-pages.ts";
+import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
 import { generateRuntime, type HostFunctions, REGION_SLOTS } from "#cpu/engine/runtime.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
@@ -25,6 +26,13 @@ export type VcpuPorts = {
   machineNs(): number;
   /** stimecmp or its enable has changed: update the STIP line and the wake-up. */
   stimecmpChanged(): void;
+};
+
+export type VcpuOptions = {
+  /** Entries of a place in the code after which it is translated; 0 interprets everything. */
+  readonly hotThreshold: number;
+  /** Milliseconds from any start; times the translator. */
+  readonly nowMs: () => number;
 };
 
 type RuntimeExports = {
@@ -47,13 +55,23 @@ export class Vcpu {
   readonly pages: CodePages;
   readonly pmp: Pmp;
 
-  constructor(memory: WebAssembly.Memory, layout: MemoryLayout, index: number, isa: Isa, ports: VcpuPorts) {
+  /** Undefined when everything is interpreted. */
+  readonly compiler: RegionCompiler | undefined;
+
+  constructor(
+    memory: WebAssembly.Memory,
+    layout: MemoryLayout,
+    index: number,
+    isa: Isa,
+    ports: VcpuPorts,
+    options: VcpuOptions,
+  ) {
     this.index = index;
     this.cpu = layout.vcpus + index * layout.vcpuStride;
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
     this.pmp = new Pmp(memory.buffer, this.cpu);
-    const runtime = generateRuntime(isa, layout);
+    const runtime = generateRuntime(isa, layout, options.hotThreshold);
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
     const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
     const host: HostFunctions = this.#hostFunctions(ports);
@@ -61,6 +79,19 @@ export class Vcpu {
       [IMPORT_MODULE]: { ...host, memory, regions: table },
     });
     this.runtime = instance.exports as unknown as RuntimeExports;
+    if (options.hotThreshold > 0) {
+      const { exports } = instance as { exports: Record<string, CallableFunction & (() => unknown)> };
+      this.compiler = new RegionCompiler(
+        isa,
+        this.pages,
+        memory,
+        layout,
+        table,
+        runtime.routines,
+        exports,
+        options.nowMs,
+      );
+    }
   }
 
   /** Power-on state: registers 0 but for what the caller sets, TLBs empty. */
@@ -103,6 +134,7 @@ export class Vcpu {
     for (;;) {
       const reason = this.runtime.run(this.cpu);
       if (reason === ExitReason.Decode) this.#decode();
+      else if (reason === ExitReason.Hot) this.#compile();
       else return reason;
     }
   }
@@ -140,6 +172,12 @@ export class Vcpu {
     if (this.pages.decodeBlock(page, Number(pc & 0xfffn))) return;
     const next = this.#fetch((pc & ~0xfffn) + BigInt(PAGE_BYTES));
     if (next !== 0) this.pages.crossing(page, next);
+  }
+
+  #compile(): void {
+    const { pc } = this;
+    const page = this.#fetch(pc);
+    if (page !== 0) this.compiler?.compile(page, Number(pc & 0xfffn));
   }
 
   #hostFunctions(ports: VcpuPorts): HostFunctions {
