@@ -44,7 +44,7 @@ export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void
     ...devicePorts(memory.buffer, block, devices, () => {
       // A write to flash may have taken its memory out of the address space.
       const index = (block + VCPU.request) >>> 2;
-      if (Atomics.and(words, index, ~Request.FlushTlb) & Request.FlushTlb) vcpu.runtime.flushTlbs(vcpu.cpu);
+      if (Atomics.and(words, index, ~Request.FlushTlb) & Request.FlushTlb) vcpu.memoryChanged();
     }),
     timeTicks: () => machineClock.ticks(),
     machineNs: () => Math.floor(machineClock.nowNs()),
@@ -100,7 +100,7 @@ function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void): 
       continue;
     }
     if (asked & Request.Reset) reset();
-    if (asked & Request.FlushTlb) vcpu.runtime.flushTlbs(vcpu.cpu);
+    if (asked & Request.FlushTlb) vcpu.memoryChanged();
     vcpu.takeInterrupt();
     if (vcpu.run() === ExitReason.Wfi && !vcpu.hasPendingInterrupt()) {
       park();

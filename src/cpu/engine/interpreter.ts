@@ -469,7 +469,7 @@ class InterpreterEmitter extends GuestEmitter {
     this.openIf();
     code.localGet(this.#entry);
     code.memory(0x28, 2, FETCH_TLB.page);
-    code.memory(0x2f, 1, CODE_PAGE.host + 4);
+    code.memory(0x2f, 1, CODE_PAGE.version);
     this.#recordField(Record.rd);
     code.op(0x46);
     this.openIf();

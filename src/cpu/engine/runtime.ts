@@ -85,7 +85,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: nu
 
 /**
  * Code page of the guest page at `va`, entered in the fetch TLB; 0 with a trap recorded.
- * A page whose bytes have changed since it was decoded is decoded anew.
+ * A page whose bytes have changed since it was decoded is decoded anew; it is compared once a `fetchEpoch`.
  */
 export function fetchPage(layout: MemoryLayout): Routine {
   return routine("fetchPage", [I64], I32, (b, va) => {
@@ -98,26 +98,36 @@ export function fetchPage(layout: MemoryLayout): Routine {
     const hostPage = b.let(b.and(host, b.i32(-PAGE_BYTES)));
     const index = b.shl(b.shrU(b.sub(hostPage, b.i32(layout.ramStart)), b.i32(12)), b.i32(2));
     const page = b.variable(b.load(I32, b.add(b.cpu(), index), layout.codeIndex));
+    const epoch = b.let(b.get(I32, VCPU.fetchEpoch));
     b.if(
       b.eqz(page),
       () => b.assign(page, b.call("newCodePage", I32, [hostPage])),
-      () => {
-        const at = b.variable(b.i32(0));
-        b.loop((next) => {
-          const before = b.load(I64, b.add(page, at), CODE_PAGE.copy);
-          b.if(b.ne(before, b.load(I64, b.add(hostPage, at), 0)), () => {
-            b.effect("codePageChanged", [page]);
-            b.break(next);
-          });
-          b.assign(at, b.add(at, b.i32(8)));
-          b.if(b.ltU(at, b.i32(PAGE_BYTES)), () => b.continue(next));
-        });
-      },
+      () => b.if(b.ne(b.load(I32, page, CODE_PAGE.epoch), epoch), () => compareCode(b, page, hostPage)),
     );
+    b.store(page, CODE_PAGE.epoch, epoch);
     const entry = b.let(fetchEntry(b, va));
     b.store(entry, FETCH_TLB.tag, b.and(va, b.i64(-PAGE_BYTES)));
     b.store(entry, FETCH_TLB.page, page);
     b.return(page);
+  });
+}
+
+/** Drops what was decoded of a page when it is not what memory holds. */
+function compareCode(b: Builder, page: Expr, hostPage: Expr): void {
+  const UNROLLED = 8;
+  const at = b.variable(b.i32(0));
+  b.loop((next) => {
+    const before = b.let(b.add(page, at));
+    const now = b.let(b.add(hostPage, at));
+    const difference = Array.from({ length: UNROLLED }, (_, i) =>
+      b.xor(b.load(I64, before, CODE_PAGE.copy + 8 * i), b.load(I64, now, 8 * i)),
+    ).reduce((all, one) => b.or(all, one));
+    b.if(b.ne(difference, b.i64(0)), () => {
+      b.effect("codePageChanged", [page]);
+      b.break(next);
+    });
+    b.assign(at, b.add(at, b.i32(8 * UNROLLED)));
+    b.if(b.ltU(at, b.i32(PAGE_BYTES)), () => b.continue(next));
   });
 }
 

@@ -50,6 +50,10 @@ export const CODE_PAGE = {
   copy: 2056 * RECORD_BYTES + 4096,
   /** i32: host address of the guest page, 0 when the code page is free. */
   host: 2056 * RECORD_BYTES + 8192,
+  /** u16: grows when the page is decoded anew, as crossing records remember it. */
+  version: 2056 * RECORD_BYTES + 8192 + 4,
+  /** i32: `fetchEpoch` at which the page was last compared with memory. */
+  epoch: 2056 * RECORD_BYTES + 8192 + 8,
   bytes: 2056 * RECORD_BYTES + 8192 + 64,
 } as const;
 
@@ -73,6 +77,8 @@ const VCPU_FIELDS = [
   ["irqLines", 4],
   // Shared: run state word that the vCPU thread parks on.
   ["park", 4],
+  // Grows whenever code pages must be compared with memory before they are used again.
+  ["fetchEpoch", 4],
   // Host address of the data TLB and the fetch TLB of the current mode.
   ["tlbData", 4],
   ["tlbFetch", 4],
@@ -135,6 +141,11 @@ const VCPU_FIELDS = [
   ["pmpRanges", 16 * 24],
   // Features that routines test at run time, bits of `Feature`.
   ["features", 8],
+  // Addresses that a large page in the TLBs may cover: i64 first, last; and whether supervisor tables hold entries of one
+  // address space only.
+  ["largeFirst", 8],
+  ["largeLast", 8],
+  ["localEntries", 4],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
 ] as const;

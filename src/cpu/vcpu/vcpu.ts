@@ -41,6 +41,7 @@ type RuntimeExports = {
   readonly interruptCheck: (cpu: number) => void;
   readonly updateMode: (cpu: number) => void;
   readonly flushTlbs: (cpu: number) => void;
+  readonly discardCode: (cpu: number) => void;
   readonly fetchPage: (cpu: number, va: bigint) => number;
   readonly fpUpdate: (cpu: number) => void;
 };
@@ -113,6 +114,7 @@ export class Vcpu {
     view.setBigInt64(cpu + VCPU.stimecmp, -1n, true);
     view.setInt32(cpu + VCPU.privilege, 3, true);
     this.pmp.refresh();
+    this.runtime.discardCode(cpu);
     this.runtime.updateMode(cpu);
   }
 
@@ -147,6 +149,12 @@ export class Vcpu {
     return ((lines | soft) & view.getInt32(cpu + VCPU.mie, true)) !== 0;
   }
 
+  /** Memory, or where it lies, has changed without the guest's doing. */
+  memoryChanged(): void {
+    this.runtime.flushTlbs(this.cpu);
+    this.runtime.discardCode(this.cpu);
+  }
+
   /** Takes an interrupt if one is pending and enabled. */
   takeInterrupt(): void {
     this.runtime.interruptCheck(this.cpu);
@@ -178,6 +186,7 @@ export class Vcpu {
     const { pc } = this;
     const page = this.#fetch(pc);
     if (page !== 0) this.compiler?.compile(page, Number(pc & 0xfffn));
+      (globalThis as any).console.error(this.index, JSON.stringify(this.compiler?.statistics));
   }
 
   #hostFunctions(ports: VcpuPorts): HostFunctions {
