@@ -12,6 +12,7 @@ import type { Decoded, Isa } from "#cpu/isa/isa.ts";
 import {
   CODE_PAGE,
   FETCH_TLB,
+  JUMP_TARGET,
   type MemoryLayout,
   MMU_MODES,
   PAGE_BYTES,
@@ -120,6 +121,16 @@ export class CodePages {
     for (const record of PAGE_END_RECORDS) this.#halves[(page + record * RECORD_BYTES) >>> 1] = HANDLER.PageEnd;
     const version = (page + CODE_PAGE.version) >>> 1;
     this.#halves[version] = (this.#halves[version] as number) + 1;
+  }
+
+  /** Byte offsets that computed jumps (no calls, no returns) have come to, ascending. */
+  jumpTargets(page: number): number[] {
+    const targets: number[] = [];
+    for (let offset = 0; offset < PAGE_BYTES; offset += 2) {
+      const count = this.#halves[(page + offset * 8 + Record.count) >>> 1] as number;
+      if (count & JUMP_TARGET && this.isDecoded(page, offset)) targets.push(offset);
+    }
+    return targets;
   }
 
   /** Slot of the region that starts at a byte offset; 0 for none. */

@@ -22,7 +22,16 @@ import {
   type ValueType,
 } from "#cpu/ir/ir.ts";
 import { FIELD_OPERANDS, type Isa } from "#cpu/isa/isa.ts";
-import { CODE_PAGE, ExitReason, FETCH_TLB, Record, RECORD_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import {
+  CODE_PAGE,
+  COUNT_MASK,
+  ExitReason,
+  FETCH_TLB,
+  JUMP_TARGET,
+  Record,
+  RECORD_BYTES,
+  VCPU,
+} from "#cpu/vcpu/layout.ts";
 import { Code } from "#cpu/wasm/code.ts";
 import type { FunctionBody, FunctionType } from "#cpu/wasm/module.ts";
 
@@ -251,7 +260,7 @@ class InterpreterEmitter extends GuestEmitter {
       case StmtKind.JumpReg:
         this.expr(s.a as Expr);
         code.localSet(this.#npc);
-        this.#jumpFar(s.op !== JumpHint.Return);
+        this.#jumpFar(s.op !== JumpHint.Return, s.op === JumpHint.None ? JUMP_TARGET : 0);
         break;
       case StmtKind.Enter:
         code.localGet(0);
@@ -316,16 +325,22 @@ class InterpreterEmitter extends GuestEmitter {
   }
 
   /** Counts an entry at ip, and leaves with a request for a region there when the count reaches the threshold. */
-  #countEntry(): void {
+  #countEntry(mark?: () => void): void {
     if (this.#threshold === 0) return;
     const { code } = this;
     code.localGet(IP);
     this.#recordField(Record.count);
     code.i32Const(1);
     code.op(0x6a);
+    if (mark) {
+      mark();
+      code.op(0x72);
+    }
     code.localTee(this.#count);
     code.memory(0x3b, 1, Record.count);
     code.localGet(this.#count);
+    code.i32Const(COUNT_MASK);
+    code.op(0x71);
     code.i32Const(this.#threshold);
     code.op(0x46);
     this.openHintedIf(0);
@@ -333,10 +348,10 @@ class InterpreterEmitter extends GuestEmitter {
     this.close();
   }
 
-  /** Goes to npc, which may lie in another page. */
-  #jumpFar(counted: boolean): void {
+  /** Goes to npc, which may lie in another page; the record there counts it when `counted`, and takes the mark. */
+  #jumpFar(counted: boolean, mark = 0): void {
     if (this.#threshold !== 0) {
-      this.code.i32Const(counted ? 1 : 0);
+      this.code.i32Const(counted ? 1 | mark : 0);
       this.code.localSet(this.#counted);
     }
     this.#br(this.#far);
@@ -435,7 +450,11 @@ class InterpreterEmitter extends GuestEmitter {
     if (this.#threshold !== 0) {
       code.localGet(this.#counted);
       this.openIf();
-      this.#countEntry();
+      this.#countEntry(() => {
+        code.localGet(this.#counted);
+        code.i32Const(JUMP_TARGET);
+        code.op(0x71);
+      });
       this.close();
     }
     this.#br(this.#outer);

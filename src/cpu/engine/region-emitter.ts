@@ -280,7 +280,46 @@ class RegionEmitter extends GuestEmitter {
       this.#spill(code, this.#dirty);
       this.expr(target);
       code.return();
-    } else this.#jumpFar(() => this.expr(target));
+    } else this.#computedJump(target);
+  }
+
+  /** A jump table over the targets that have been seen; anything else goes on in another region. */
+  #computedJump(target: Expr): void {
+    const { code } = this;
+    const labels = new Map<number, number>();
+    for (const offset of this.#region.jumpTargets) {
+      const label = this.#label(this.#block, offset);
+      if (label !== undefined) labels.set(offset, label);
+    }
+    const offsets = [...labels.keys()];
+    if (offsets.length === 0) {
+      this.#jumpFar(() => this.expr(target));
+      return;
+    }
+    const first = offsets[0] as number;
+    const count = ((offsets.at(-1) as number) - first) / 2 + 1;
+    const index = this.scratch(I64);
+    this.expr(target);
+    code.localTee(this.#npc);
+    this.#address(first);
+    code.op(0x7d);
+    code.i64Const(1);
+    code.op(0x88);
+    code.localTee(index);
+    code.i64Const(count);
+    code.op(0x54);
+    this.openIf();
+    code.localGet(index);
+    code.op(0xa7);
+    code.brTable(
+      Array.from({ length: count }, (_, i) => {
+        const label = labels.get(first + 2 * i);
+        return label === undefined ? 0 : this.depth - label;
+      }),
+      0,
+    );
+    this.close();
+    this.#jumpFar(() => code.localGet(this.#npc));
   }
 
   /** Goes on in another region, or leaves. */

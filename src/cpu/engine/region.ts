@@ -27,7 +27,9 @@ export type Block = {
   /** Blocks that this one dominates immediately, in reverse postorder. */
   readonly dominated: Block[];
   isLoopHeader: boolean;
-  /** More than one forward edge comes in. */
+  /** A jump table branches to it. */
+  needsLabel: boolean;
+  /** It is emitted behind a block of its own that edges branch out of: more than one forward edge comes in. */
   isMerge: boolean;
   /** Registers whose values must be in their locals at the start. */
   readonly live: RegisterSet;
@@ -44,6 +46,8 @@ export type Region = {
   readonly blocks: readonly Block[];
   readonly byOffset: ReadonlyMap<number, Block>;
   readonly instructionCount: number;
+  /** Offsets that the computed jumps in the region may go to, ascending. */
+  readonly jumpTargets: readonly number[];
   /** Offsets in the page that are called directly. */
   readonly callees: readonly number[];
 };
@@ -51,6 +55,14 @@ export type Region = {
 /** True when the block ends in a call that comes back to the next instruction. */
 export const isCall = (last: Translated): boolean =>
   (last.end?.kind === StmtKind.Jump || last.end?.kind === StmtKind.JumpReg) && last.end.op === JumpHint.Call;
+
+/** True when the block ends in a computed jump that is neither call nor return. */
+export const isComputedJump = (last: Translated): boolean =>
+  last.end?.kind === StmtKind.JumpReg && last.end.op === JumpHint.None;
+
+/** Computed jumps go to no more places than this, and no farther, within a region. */
+const MAX_JUMP_TARGETS = 128;
+const JUMP_REACH_BYTES = 2048;
 
 /** Finds the region at `entry` (byte offset in the page); undefined when there is nothing to translate there. */
 export function findRegion(isa: Isa, pages: CodePages, page: number, entry: number, limit: number): Region | undefined {
@@ -72,6 +84,7 @@ export function findRegion(isa: Isa, pages: CodePages, page: number, entry: numb
     if (last.end?.kind === StmtKind.Branch) targets.push(at + last.imm);
     if (last.end?.kind === StmtKind.Jump && !isCall(last)) targets.push(at + last.imm);
     if (!last.end || last.end.kind === StmtKind.Branch || isCall(last)) targets.push(block.end);
+    if (isComputedJump(last)) targets.push(...found.jumpTargets);
     for (const target of targets) {
       const successor = byOffset.get(target);
       if (successor && !block.successors.includes(successor)) block.successors.push(successor);
@@ -79,10 +92,15 @@ export function findRegion(isa: Isa, pages: CodePages, page: number, entry: numb
   }
   const blocks = reversePostorder(first);
   for (const block of blocks) for (const next of block.successors) next.predecessors.push(block);
+  for (const target of found.jumpTargets) {
+    const block = byOffset.get(target);
+    // A jump table needs a label to branch to.
+    if (block && block.order >= 0) block.needsLabel = true;
+  }
   findDominators(blocks);
   findDirty(blocks);
   findLive(blocks);
-  return { page, entry: first, blocks, byOffset, instructionCount, callees };
+  return { page, entry: first, blocks, byOffset, instructionCount, jumpTargets: found.jumpTargets, callees };
 }
 
 class Discovery {
@@ -92,6 +110,7 @@ class Discovery {
   readonly #limit: number;
   readonly #instructions = new Map<number, Translated>();
   readonly #leaders = new Set<number>();
+  jumpTargets: readonly number[] = [];
 
   constructor(isa: Isa, pages: CodePages, page: number, limit: number) {
     this.#isa = isa;
@@ -119,11 +138,24 @@ class Discovery {
           if (kind === StmtKind.Branch || isCall(instruction)) target(next);
           if (kind === StmtKind.Branch || (kind === StmtKind.Jump && !isCall(instruction)))
             target(at + instruction.imm);
+          if (isComputedJump(instruction)) {
+            this.#findJumpTargets(at);
+            for (const to of this.jumpTargets) target(to);
+          }
           break;
         }
         at = next;
       }
     }
+  }
+
+  /** All computed jumps of a region share their targets: those that the first of them can reach. */
+  #findJumpTargets(from: number): void {
+    if (this.jumpTargets.length > 0) return;
+    this.jumpTargets = this.#pages
+      .jumpTargets(this.#page)
+      .filter((offset) => Math.abs(offset - from) <= JUMP_REACH_BYTES && this.#canStart(offset))
+      .slice(0, MAX_JUMP_TARGETS);
   }
 
   /** Whether the instruction at `offset` has been decoded (which means that it ran) and lies in the page as a whole. */
@@ -162,6 +194,7 @@ function newBlock(offset: number): Block {
     dominator: undefined,
     dominated: [],
     isLoopHeader: false,
+    needsLabel: false,
     isMerge: false,
     live: { x: 0, f: 0 },
     dirty: { x: 0, f: 0 },
@@ -223,7 +256,7 @@ function findDominators(blocks: readonly Block[]): void {
   for (const block of blocks) {
     if (block !== entry) block.dominator?.dominated.push(block);
     const forward = block.predecessors.filter((p) => p.order < block.order).length;
-    block.isMerge = forward > 1;
+    block.isMerge = forward > 1 || (block.needsLabel && forward > 0);
     block.isLoopHeader = block.predecessors.some((p) => p.order >= block.order && dominates(block, p));
   }
 }

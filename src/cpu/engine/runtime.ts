@@ -12,7 +12,16 @@ import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
-import { CODE_PAGE, ExitReason, FETCH_TLB, type MemoryLayout, PAGE_BYTES, Record, VCPU } from "#cpu/vcpu/layout.ts";
+import {
+  CODE_PAGE,
+  COUNT_MASK,
+  ExitReason,
+  FETCH_TLB,
+  type MemoryLayout,
+  PAGE_BYTES,
+  Record,
+  VCPU,
+} from "#cpu/vcpu/layout.ts";
 import { encodeModule, type FunctionType, type ModuleImport } from "#cpu/wasm/module.ts";
 
 /** Slots of the region table. */
@@ -140,7 +149,7 @@ function fetchEntry(b: Builder, va: ReturnType<Builder["i64"]>): ReturnType<Buil
 function becomesHot(b: Builder, record: Expr, hotThreshold: number): Expr {
   const count = b.let(b.add(b.load(I32, record, Record.count, 2), b.i32(1)));
   b.store(record, Record.count, count, 2);
-  return b.eq(count, b.i32(hotThreshold));
+  return b.eq(b.and(count, b.i32(COUNT_MASK)), b.i32(hotThreshold));
 }
 
 /** Goes on at `pc` in its region if there is one; else returns the next pc as a region does. */

@@ -16,7 +16,7 @@ export const MMU_MODES = 4;
 export const MmuMode = { User: 0, Supervisor: 1, SupervisorSum: 2, Machine: 3 } as const;
 
 /** A data TLB entry: i64 read tag, i64 write tag, i32 addend (host minus virtual address), padding. */
-export const TLB = { entries: 1024, entryBytes: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
+export const TLB = { entries: 4096, entryBytes: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
 /** A fetch TLB entry: i64 tag, i32 code page. */
 export const FETCH_TLB = { entries: 256, entryBytes: 16, tag: 0, page: 8 } as const;
 /** A tag that no address matches: its low bits are set. */
@@ -36,8 +36,13 @@ export const Record = {
   csr: 8,
   uimm: 10,
   length: 12,
+  /** How often it was entered by a counted jump, and {@link JUMP_TARGET}. */
   count: 14,
 } as const;
+/** Bit of `Record.count`: a computed jump that is neither call nor return has come here. */
+export const JUMP_TARGET = 0x8000;
+/** The rest of it. */
+export const COUNT_MASK = 0x7fff;
 
 /** A code page: the predecoded image of one guest page. */
 export const CODE_PAGE = {
