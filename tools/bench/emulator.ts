@@ -57,9 +57,14 @@ export class Emulator {
 
   /**
    * The first match and the time (`performance.now()`) at which it was there; later calls look behind it.
-   * Rejects with a {@link BenchError} when the emulator ends before or `timeoutMs` pass.
+   * Rejects with a {@link BenchError} when the emulator ends before or `timeoutMs` pass;
+   * its message calls the pattern `what`.
    */
-  waitFor(pattern: RegExp, timeoutMs: number): Promise<{ readonly text: string; readonly atMs: number }> {
+  waitFor(
+    pattern: RegExp,
+    timeoutMs: number,
+    what = String(pattern),
+  ): Promise<{ readonly text: string; readonly atMs: number }> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(timer);
@@ -68,7 +73,7 @@ export class Emulator {
       };
       const fail = (code: "emulator" | "timeout", what: string): void =>
         settle(() => reject(new BenchError(code, `${this.name} ${what}${this.#lastWords()}`)));
-      const timer = setTimeout(() => fail("timeout", `printed no ${pattern} in ${timeoutMs / 1000} s`), timeoutMs);
+      const timer = setTimeout(() => fail("timeout", `printed no ${what} in ${timeoutMs / 1000} s`), timeoutMs);
       this.#look = (): void => {
         const match = pattern.exec(this.#text);
         if (match) {

@@ -65,15 +65,17 @@ async function measure(options: BenchOptions): Promise<BenchResults> {
   };
 }
 
-function chosenSuites(options: BenchOptions): Suite[] {
-  const wanted = (name: string): boolean => options.programs.length === 0 || options.programs.includes(name);
-  return options.suites
+/** The suites that were asked for, with the programs that were. */
+function chosenSuites({ suites, programs, peers }: BenchOptions): Suite[] {
+  const wanted = (row: { readonly name: string }): boolean => programs.length === 0 || programs.includes(row.name);
+  return suites
     .flatMap((name) => SUITES.filter((suite) => suite.name === name))
+    .filter((suite) => suite.kind !== "rate" || peers.includes("tinamou"))
     .map(
       (suite): Suite =>
         suite.kind === "boot"
-          ? { ...suite, rows: suite.rows.filter((row) => wanted(row.name)) }
-          : { ...suite, rows: suite.rows.filter((row) => wanted(row.name)) },
+          ? { ...suite, rows: suite.rows.filter(wanted) }
+          : { ...suite, rows: suite.rows.filter(wanted) },
     )
     .filter((suite) => suite.rows.length > 0);
 }

@@ -30,6 +30,7 @@ test.each([
   [["--scale", "x"], /--scale is a number/],
   [["--peers", "v86"], /no peer is named v86/],
   [["--peers", ""], /at least one/],
+  [["--peers", "qemu,qemu"], /each once/],
   [["--colour"], /colour/],
 ])("%j is refused", (args, message) => {
   expect(() => parseOptions(args, "/node")).toThrow(message);

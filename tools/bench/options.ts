@@ -102,6 +102,7 @@ function check(options: BenchOptions): void {
   }
   const peer = options.peers.find((name) => name !== "tinamou" && name !== "qemu");
   if (peer !== undefined) throw new BenchError("usage", `no peer is named ${peer}; there are: tinamou, qemu`);
+  if (new Set(options.peers).size < options.peers.length) throw new BenchError("usage", "--peers names each once");
   if (options.peers.length === 0) throw new BenchError("usage", "--peers names at least one of tinamou, qemu");
   if (options.nodes.length === 0) throw new BenchError("usage", "--nodes names at least one Node.js program");
   if (!Number.isInteger(options.rounds)) {

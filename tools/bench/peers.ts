@@ -36,7 +36,7 @@ export function startCommand(peer: Peer, machine: MachineOptions, extra: readonl
 
 function tinamou(node: string, index: number): Peer {
   const version = versionOf(node, ["--version"], `${node} is not a Node.js program; give a path with --nodes`);
-  const name = index === 0 ? "tinamou" : `tinamou-node-${version}`;
+  const name = index === 0 ? "tinamou" : `tinamou${index + 1}`;
   return { name, version: `Node.js ${version}`, command: { program: node, args: [TINAMOU] } };
 }
 

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { parseResult, resultPattern, runCommand, scaledWork } from "./protocol.ts";
 
-const row = { name: "core_x2", program: "core.c", work: 1000, args: ["2"] };
+const row = { program: "core.c", work: 1000, args: ["2"] };
 
 test("a command names the program in the guest, its scaled work and its arguments", () => {
-  expect(runCommand(row, 0.5)).toBe("run core_x2 /bench/core 500 2\n");
-  expect(runCommand({ name: "gzip", program: "gzip.sh", work: 3 }, 1)).toBe("run gzip /bin/sh /bench/gzip.sh 3\n");
+  expect(runCommand("core_x2", row, 0.5)).toBe("run core_x2 /bench/core 500 2\n");
+  expect(runCommand("gzip", { program: "gzip.sh", work: 3 }, 1)).toBe("run gzip /bin/sh /bench/gzip.sh 3\n");
 });
 
 test("there is always some work", () => {

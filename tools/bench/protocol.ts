@@ -1,5 +1,5 @@
 /** The lines of the driver in the guest (`programs/driver.c`). */
-import type { Row } from "./suites.ts";
+import type { Program } from "./suites.ts";
 
 /** Where the guest holds the programs. */
 export const GUEST_FOLDER = "bench";
@@ -13,11 +13,12 @@ export type RunResult =
   | { readonly kind: "done"; readonly guestNs: number; readonly checksum: string }
   | { readonly kind: "failed"; readonly reason: string };
 
-/** The command that runs a row's program. */
-export function runCommand(row: Row, scale: number): string {
-  const file = guestFile(row.program);
+/** The command that runs a program; its answer begins with `name`. */
+export function runCommand(name: string, program: Program, scale: number): string {
+  const file = guestFile(program.program);
   const shell = file.endsWith(".sh") ? ["/bin/sh"] : [];
-  return `${["run", row.name, ...shell, file, String(scaledWork(row.work, scale)), ...(row.args ?? [])].join(" ")}\n`;
+  const work = String(scaledWork(program.work, scale));
+  return `${["run", name, ...shell, file, work, ...(program.args ?? [])].join(" ")}\n`;
 }
 
 /** At least 1: programs have no work of 0. */

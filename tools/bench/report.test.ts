@@ -27,6 +27,16 @@ function results(...peers: string[]): BenchResults {
         smp: 1,
         rows: ["fib", "sieve", "lost"],
         samples: [...samples("fib", [1, 2, 4], [2, 3, 4]), ...samples("sieve", [2, 2, 2], [1, 1, 1])],
+        figures: [
+          {
+            name: "two against one",
+            peer: "tinamou",
+            unit: "times",
+            spread: { min: 1, median: 1.5, max: 2 },
+            bar: 1.7,
+          },
+          { name: "rate", peer: "qemu", unit: "million", spread: { min: 500, median: 600.4, max: 700 } },
+        ],
         failures: ["lost: it was not measured"],
         warnings: ["a & b < c"],
       },
@@ -36,20 +46,24 @@ function results(...peers: string[]): BenchResults {
 
 test("the table has times, ratios, the geometric mean, warnings and failures", () => {
   expect(formatResults(results("tinamou", "qemu")).split("\n")).toEqual([
-    "cpu: programs, -smp 1",
+    "tinamou: 1; qemu: 1; rounds: 3, scale: 1",
+    "",
+    "cpu: Programs, -smp 1",
     "qemu / tinamou: above 1, tinamou is the faster",
     "program         tinamou s  qemu s   min  median   max",
     "fib                 2.000   3.000  1.00    1.50  2.00",
     "sieve               2.000   1.000  0.50    0.50  0.50",
     "lost                    -       -     -       -     -",
     "geometric mean                             0.87",
+    "two against one, tinamou: 1.50 times (1.00 to 2.00); to reach: 1.70, missed",
+    "rate, qemu: 600 million (500 to 700)",
     "warning: a & b < c",
     "FAILED: lost: it was not measured",
   ]);
 });
 
 test("one peer alone has times only", () => {
-  expect(formatResults(results("qemu")).split("\n").slice(1, 3)).toEqual([
+  expect(formatResults(results("qemu")).split("\n").slice(3, 5)).toEqual([
     "program  min s  median s  max s",
     "fib      2.000     3.000  4.000",
   ]);

@@ -1,5 +1,15 @@
 /** What a benchmark has found, as it is written to the JSON file. */
-import type { Sample } from "./statistics.ts";
+import type { Sample, Spread } from "./statistics.ts";
+
+/** A number of one peer that is not a ratio of times. */
+export type Figure = {
+  readonly name: string;
+  readonly peer: string;
+  readonly unit: string;
+  readonly spread: Spread;
+  /** What the peer is to reach, if anything. */
+  readonly bar?: number;
+};
 
 export type SuiteResult = {
   readonly suite: string;
@@ -8,6 +18,7 @@ export type SuiteResult = {
   /** Names in the order of the table. */
   readonly rows: readonly string[];
   readonly samples: Sample[];
+  readonly figures: Figure[];
   /** Each makes the benchmark fail. */
   readonly failures: string[];
   /** Guest and host clocks that are apart, and the like: to be known when numbers are read. */

@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { checksumDifference, clockDisagreement, geometricMean, ratios, type Sample, spread } from "./statistics.ts";
+import {
+  checksumDifference,
+  clockDisagreement,
+  geometricMean,
+  ratios,
+  type Sample,
+  scaling,
+  spread,
+} from "./statistics.ts";
 
 function sample(peer: string, round: number, timeNs: number, checksum = "ok"): Sample {
   return { row: "fib", peer, round, timeNs, hostNs: timeNs, checksum };
@@ -25,6 +33,14 @@ test("ratios are taken within a round, peer over baseline", () => {
   ];
   expect(ratios(samples, "fib", { peer: "qemu", baseline: "tinamou" })).toEqual({ min: 1.5, median: 1.75, max: 2 });
   expect(ratios(samples, "other", { peer: "qemu", baseline: "tinamou" })).toBeUndefined();
+});
+
+test("scaling is the work of all copies in a second over that of one", () => {
+  const run = (row: string, round: number, timeNs: number): Sample => ({ ...sample("qemu", round, timeNs), row });
+  const samples = [run("x1", 0, 100), run("x2", 0, 100), run("x1", 1, 100), run("x2", 1, 200), run("x1", 2, 100)];
+  const two = { one: "x1", many: "x2", copies: 2 };
+  expect(scaling(samples, "qemu", two)).toEqual({ min: 1, median: 1.5, max: 2 });
+  expect(scaling(samples, "tinamou", two)).toBeUndefined();
 });
 
 test("different checksums are told with who had them", () => {

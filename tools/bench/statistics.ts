@@ -47,6 +47,26 @@ export function ratios(
   return found.length > 0 ? spread(found) : undefined;
 }
 
+/**
+ * How many times as much `copies` copies of a program get done in a second as one, in the same round. Undefined when no
+ * round has both.
+ */
+export function scaling(
+  samples: readonly Sample[],
+  peer: string,
+  of: { readonly one: string; readonly many: string; readonly copies: number },
+): Spread | undefined {
+  const timeNs = (row: string, round: number): number | undefined =>
+    samples.find((s) => s.row === row && s.peer === peer && s.round === round)?.timeNs;
+  const found: number[] = [];
+  for (const round of new Set(samples.map((s) => s.round))) {
+    const one = timeNs(of.one, round);
+    const many = timeNs(of.many, round);
+    if (one !== undefined && many !== undefined) found.push((of.copies * one) / many);
+  }
+  return found.length > 0 ? spread(found) : undefined;
+}
+
 /** The checksums of a row that are not all the same, as a sentence; undefined when they are. */
 export function checksumDifference(samples: readonly Sample[], row: string): string | undefined {
   const peersOf = new Map<string, Set<string>>();

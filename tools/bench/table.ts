@@ -1,29 +1,41 @@
 /** The results as text. */
-import type { BenchResults, SuiteResult } from "./results.ts";
+import type { BenchResults, Figure, SuiteResult } from "./results.ts";
 import { geometricMean, ratios, type Spread, spread } from "./statistics.ts";
 
-/** A block for each suite: times, and the ratios of every peer to the baseline. */
+/** What ran, then a block for each suite: times, and the ratios of every peer to the baseline. */
 export function formatResults(results: BenchResults): string {
   const [baseline, ...others] = results.peers.map((peer) => peer.name);
   if (baseline === undefined) return "";
-  return results.suites.map((suite) => formatSuite(suite, baseline, others)).join("\n\n");
+  const peers = results.peers.map(({ name, version }) => `${name}: ${version}`).join("; ");
+  const header = `${peers}; rounds: ${results.rounds}, scale: ${results.scale}`;
+  return [header, ...results.suites.map((suite) => formatSuite(suite, baseline, others))].join("\n\n");
 }
 
 function formatSuite(suite: SuiteResult, baseline: string, others: readonly string[]): string {
-  const lines = [`${suite.suite}: ${suite.title.toLowerCase()}, -smp ${suite.smp}`];
-  if (others.length === 0) lines.push(...timesTable(suite, baseline));
-  for (const peer of others) {
+  const lines = [`${suite.suite}: ${suite.title}, -smp ${suite.smp}`];
+  const compared = others.filter((peer) => suite.samples.some((sample) => sample.peer === peer));
+  if (compared.length === 0) lines.push(...timesTable(suite, baseline));
+  for (const peer of compared) {
     lines.push(`${peer} / ${baseline}: above 1, ${baseline} is the faster`, ...ratioTable(suite, { peer, baseline }));
   }
+  lines.push(...suite.figures.map(formatFigure));
   lines.push(...suite.warnings.map((text) => `warning: ${text}`));
   lines.push(...suite.failures.map((text) => `FAILED: ${text}`));
   return lines.join("\n");
 }
 
+function formatFigure({ name, peer, unit, spread, bar }: Figure): string {
+  const digits = spread.median < 100 ? 2 : 0;
+  const [min, median, max] = [spread.min, spread.median, spread.max].map((value) => value.toFixed(digits));
+  const judgement =
+    bar === undefined ? "" : `; to reach: ${bar.toFixed(digits)}, ${spread.median < bar ? "missed" : "met"}`;
+  return `${name}, ${peer}: ${median} ${unit} (${min} to ${max})${judgement}`;
+}
+
 function timesTable(suite: SuiteResult, peer: string): string[] {
   const body = suite.rows.map((row) => {
     const times = timesOf(suite, row, peer);
-    return [row, ...spreadCells(times && { ...times }, (s) => s.toFixed(3))];
+    return [row, ...spreadCells(times, (s) => s.toFixed(3))];
   });
   return grid([["program", "min s", "median s", "max s"], ...body]);
 }
