@@ -29,6 +29,8 @@ export type ThreadData = {
 
 /** V8 replaces code only when it is entered anew, so vCPUs leave and re-enter guest code this often. */
 const TICK_MS = 4;
+/** Entries of a place in the code after which it is translated: about where that pays (docs/performance.md). */
+const HOT_THRESHOLD = 2000;
 const IDLE_CAP_MS = 1000;
 
 /** What a thread has of its host. */
@@ -55,20 +57,17 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
     ...devicePorts(memory.buffer, block, devices, () => {
       // A write to flash may have taken its memory out of the address space.
       const index = (block + VCPU.request) >>> 2;
-      if (Atomics.and(words, index, ~Request.FlushTlb) & Request.FlushTlb) vcpu.runtime.flushTlbs(vcpu.cpu);
+      if (Atomics.and(words, index, ~Request.FlushTlb) & Request.FlushTlb) vcpu.memoryChanged();
     }),
     timeTicks: () => machineClock.ticks(),
     machineNs: () => Math.floor(machineClock.nowNs()),
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
   };
-  const vcpu: Vcpu = new Vcpu(
-    memory,
-    layout,
-    data.vcpu,
-    isa,
-    observedPorts(ports, data.vcpu, log),
-    hartObserver(hartLog),
-  );
+  const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, isa, observedPorts(ports, data.vcpu, log), {
+    hotThreshold: config.accel.kind === "interp" ? 0 : HOT_THRESHOLD,
+    nowMs: () => clock.nowNs() / 1e6,
+    observer: hartObserver(hartLog),
+  });
   const logReset = log.writer("cpu_reset");
   const reset = (): void => {
     vcpu.reset({
@@ -154,7 +153,7 @@ function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void, t
       continue;
     }
     if (asked & Request.Reset) reset();
-    if (asked & Request.FlushTlb) vcpu.runtime.flushTlbs(vcpu.cpu);
+    if (asked & Request.FlushTlb) vcpu.memoryChanged();
     vcpu.takeInterrupt();
     if (vcpu.run() === ExitReason.Wfi && !vcpu.hasPendingInterrupt()) {
       park("wfi");

@@ -27,7 +27,7 @@ export class Comparer {
   readonly #repeats: number;
 
   constructor(name: EngineName) {
-    this.#engine = new Engine();
+    this.#engine = new Engine(name);
     this.#repeats = REPEATS[name];
   }
 

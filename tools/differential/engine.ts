@@ -5,14 +5,16 @@ import { BareMachine } from "#cpu/testing/bare-machine.ts";
 import { Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { type Image, IMAGE_BASE, RECORD } from "./image.ts";
 
-/** The engines there are; the region translator is to join. */
-export type EngineName = "interp";
-export const isEngineName = (name: string): name is EngineName => name === "interp";
+/** The engines there are: the interpreter alone, or with regions that are translated at once. */
+export type EngineName = "interp" | "wasm";
+export const isEngineName = (name: string): name is EngineName => name === "interp" || name === "wasm";
 
 const RAM_BYTES = 64 * 2 ** 20;
 const WATCHDOG_MS = 60_000;
 /** How often each case runs. */
-export const REPEATS: Readonly<Record<EngineName, number>> = { interp: 1 };
+export const REPEATS: Readonly<Record<EngineName, number>> = { interp: 1, wasm: 4 };
+/** Entries after which a region is translated. */
+const HOT_THRESHOLD: Readonly<Record<EngineName, number>> = { interp: 0, wasm: 2 };
 export const EXTENSIONS: Extensions = resolveExtensions({ zfh: true });
 
 /** Sets a bit of a word when it has not been told for a while that all is well; word 1 of `beat` ends it. */
@@ -31,8 +33,12 @@ export class Engine {
   readonly #beat = new Int32Array(new SharedArrayBuffer(8));
   readonly #watchdog: Worker;
 
-  constructor() {
-    this.machine = new BareMachine({ ramBytes: RAM_BYTES, extensions: EXTENSIONS });
+  constructor(name: EngineName) {
+    this.machine = new BareMachine({
+      ramBytes: RAM_BYTES,
+      extensions: EXTENSIONS,
+      hotThreshold: HOT_THRESHOLD[name],
+    });
     const { words, cpu } = this.machine.vcpu;
     this.#watchdog = new Worker(WATCHDOG, {
       eval: true,

@@ -1,7 +1,7 @@
 /**
  * Compares an engine with qemu-riscv64 over random instruction sequences.
  *
- *   npx tsx tools/differential/main.ts [--cases N] [--seed S] [--engine interp] [--coverage]
+ *   npx tsx tools/differential/main.ts [--cases N] [--seed S] [--engine interp|wasm] [--coverage]
  *
  * N counts instructions (default 1,000,000). Exits 1 on a difference or when a row was never tried.
  */
@@ -21,7 +21,7 @@ const { values } = parseArgs({
 });
 
 async function main(): Promise<number> {
-  if (!isEngineName(values.engine)) throw new Error(`--engine is interp, not ${values.engine}`);
+  if (!isEngineName(values.engine)) throw new Error(`--engine is interp or wasm, not ${values.engine}`);
   const missing = missingQemu();
   if (missing !== undefined) throw new Error(missing);
   const startMs = performance.now();

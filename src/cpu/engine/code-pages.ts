@@ -12,6 +12,7 @@ import type { Decoded, Isa } from "#cpu/isa/isa.ts";
 import {
   CODE_PAGE,
   FETCH_TLB,
+  JUMP_TARGET,
   type MemoryLayout,
   MMU_MODES,
   PAGE_BYTES,
@@ -26,6 +27,23 @@ import type { FieldName } from "#cpu/ir/ir.ts";
 const MAX_BLOCK = 256;
 const PAGE_END_RECORDS = [2048, CROSSING_RECORD + 2];
 
+const MAX_TEMPLATES = 100_000;
+
+/** A record as its instruction word makes it, wherever it stands; two 16-bit fields in a number. */
+type Template = {
+  /** Handler, rd. */
+  readonly operands: number;
+  /** rs1, rs2. */
+  readonly sources: number;
+  readonly imm: number;
+  readonly lengthBytes: number;
+  /** It branches or jumps to pc + imm, and there is a handler for each `Variant`. */
+  readonly hasTarget: boolean;
+  /** It writes a link register. */
+  readonly links: boolean;
+  readonly endsBlock: boolean;
+};
+
 export class CodePages {
   readonly #isa: Isa;
   readonly #handlers: HandlerTable;
@@ -37,6 +55,10 @@ export class CodePages {
   readonly #ramStart: number;
   readonly #fetchTlbs: number;
   readonly #pageCount: number;
+  /** By instruction word. */
+  readonly #templates = new Map<number, Template>();
+  /** Told of every region slot that no longer stands in a code page. */
+  onSlotFreed: (slot: number) => void = () => {};
   /** Next page of the pool to hand out; it is taken from whoever has it. */
   #nextPage = 0;
   /** Told of every instruction that is decoded, for a log. */
@@ -95,27 +117,65 @@ export class CodePages {
   }
 
   #clear(page: number, host: number): void {
+    this.#freeSlots(page);
     this.#bytes.fill(0, page, page + CODE_PAGE.copy);
     this.#bytes.copyWithin(page + CODE_PAGE.copy, host, host + PAGE_BYTES);
     for (const record of PAGE_END_RECORDS) this.#halves[(page + record * RECORD_BYTES) >>> 1] = HANDLER.PageEnd;
-    const version = (page + CODE_PAGE.host + 4) >>> 1;
+    const version = (page + CODE_PAGE.version) >>> 1;
     this.#halves[version] = (this.#halves[version] as number) + 1;
+  }
+
+  /** Byte offsets that computed jumps (no calls, no returns) have come to, ascending. */
+  jumpTargets(page: number): number[] {
+    const targets: number[] = [];
+    for (let offset = 0; offset < PAGE_BYTES; offset += 2) {
+      const count = this.#halves[(page + offset * 8 + Record.count) >>> 1] as number;
+      if (count & JUMP_TARGET && this.isDecoded(page, offset)) targets.push(offset);
+    }
+    return targets;
+  }
+
+  /** Slot of the region that starts at a byte offset; 0 for none. */
+  slotAt(page: number, offset: number): number {
+    return this.#halves[(page + CODE_PAGE.slots + offset) >>> 1] as number;
+  }
+  setSlot(page: number, offset: number, slot: number): void {
+    this.#halves[(page + CODE_PAGE.slots + offset) >>> 1] = slot;
+  }
+  /** Frees every slot of every page. */
+  dropSlots(): void {
+    for (let i = 0; i < this.#pageCount; i++) this.#freeSlots(this.#first + i * CODE_PAGE.bytes);
+  }
+  #freeSlots(page: number): void {
+    const first = (page + CODE_PAGE.slots) >>> 1;
+    for (let at = first; at < first + PAGE_BYTES / 2; at++) {
+      const slot = this.#halves[at] as number;
+      if (slot === 0) continue;
+      this.#halves[at] = 0;
+      this.onSlotFreed(slot);
+    }
   }
 
   /** Version of the decoded image, as crossing records remember it. */
   version(page: number): number {
-    return this.#halves[(page + CODE_PAGE.host + 4) >>> 1] as number;
+    return this.#halves[(page + CODE_PAGE.version) >>> 1] as number;
   }
 
-  /** The decoded instruction at a byte offset of the page, whole in the page. */
+  /** The word at a byte offset of the page, whole in the page; a 2-byte instruction stands in its low half. */
+  #wordAt(page: number, offset: number): number {
+    const at = (page + CODE_PAGE.copy + offset) >>> 1;
+    const low = this.#halves[at] as number;
+    return this.#isa.lengthOf(low) === 2 ? low : low | ((this.#halves[at + 1] as number) << 16);
+  }
+
+  /** The decoded instruction at a byte offset of the page. */
   instructionAt(page: number, offset: number): Decoded {
     return this.#isa.decode(this.#wordAt(page, offset));
   }
 
-  #wordAt(page: number, offset: number): number {
-    const at = page + CODE_PAGE.copy + offset;
-    const low = this.#halves[at >>> 1] as number;
-    return this.#isa.lengthOf(low) === 2 ? low : low | ((this.#halves[(at >>> 1) + 1] as number) << 16);
+  /** True when an instruction starts in the page's last halfword and ends in the next page. */
+  crossesPage(page: number): boolean {
+    return this.#isa.lengthOf(this.#halves[(page + CODE_PAGE.copy + PAGE_BYTES - 2) >>> 1] as number) === 4;
   }
 
   /** True when the record at a byte offset has been decoded, which means that it ran. */
@@ -132,11 +192,12 @@ export class CodePages {
       const low = this.#halves[(page + CODE_PAGE.copy + at) >>> 1] as number;
       if (at === PAGE_BYTES - 2 && this.#isa.lengthOf(low) === 4) return at !== offset;
       if (this.isDecoded(page, at)) return true;
-      const decoded = this.instructionAt(page, at);
-      this.onDecode?.(this.#wordAt(page, at));
-      this.#write(page + at * 8, decoded, at);
-      if (this.#endsBlock(decoded)) return true;
-      at += decoded.lengthBytes;
+      const word = this.#wordAt(page, at);
+      this.onDecode?.(word);
+      const template = this.#template(word);
+      this.#write(page + at * 8, template, at);
+      if (template.endsBlock) return true;
+      at += template.lengthBytes;
     }
     return true;
   }
@@ -145,55 +206,66 @@ export class CodePages {
   crossing(page: number, next: number): void {
     const low = this.#halves[(page + CODE_PAGE.copy + PAGE_BYTES - 2) >>> 1] as number;
     const high = this.#halves[(next + CODE_PAGE.copy) >>> 1] as number;
-    const decoded = this.#isa.decode(low | (high << 16));
     this.onDecode?.(low | (high << 16));
+    const template = this.#template(low | (high << 16));
     // Far variants only: the record is not where its instruction is.
-    this.#write(page + CROSSING_RECORD * RECORD_BYTES, decoded, -1);
+    this.#write(page + CROSSING_RECORD * RECORD_BYTES, template, -1);
     const record = page + 2047 * RECORD_BYTES;
     this.#words[(record + Record.imm) >>> 2] = next | 0;
     this.#halves[(record + Record.rd) >>> 1] = this.version(next);
     this.#halves[(record + Record.handler) >>> 1] = HANDLER.Crossing;
   }
 
-  #endsBlock(decoded: Decoded): boolean {
-    return this.#handlers.variants[decoded.row] === 3 || this.#handlers.ends[decoded.row] === true;
+  /** Writes the record at address `record`; `offset` is its instruction's offset in the page, -1 for none. */
+  #write(record: number, template: Template, offset: number): void {
+    const words = this.#words;
+    const at = record >>> 2;
+    let { operands } = template;
+    let { imm } = template;
+    if (template.hasTarget) {
+      const target = offset + imm;
+      if (offset < 0 || target < 0 || target >= PAGE_BYTES) operands += Variant.Far;
+      else {
+        operands += imm <= 0 || template.links ? Variant.Counted : Variant.Forward;
+        imm *= 8;
+      }
+    }
+    words[at + 1] = template.sources;
+    words[at + 2] = imm;
+    words[at + 3] = template.lengthBytes * 8;
+    words[at] = operands;
   }
 
-  /** Writes the record at address `record`; `offset` is its instruction's offset in the page, -1 for none. */
-  #write(record: number, decoded: Decoded, offset: number): void {
+  #template(word: number): Template {
+    let known = this.#templates.get(word);
+    if (!known) {
+      if (this.#templates.size > MAX_TEMPLATES) this.#templates.clear();
+      known = this.#makeTemplate(this.#isa.decode(word));
+      this.#templates.set(word, known);
+    }
+    return known;
+  }
+
+  #makeTemplate(decoded: Decoded): Template {
     const row = this.#isa.rows[decoded.row];
-    const halves = this.#halves;
-    const at = record >>> 1;
     const register = (name: FieldName): number => {
       const number = decoded[name];
       if (row?.floatOperands.has(name)) return VCPU.f + 8 * number;
       return name === "rd" && number === 0 ? VCPU.xSink : VCPU.x + 8 * number;
     };
-    let handler = this.#handlers.base[decoded.row] as number;
-    let imm = decoded.imm;
-    if (this.#handlers.variants[decoded.row] === 3) {
-      const target = offset + imm;
-      if (offset < 0 || target < 0 || target >= PAGE_BYTES) handler += Variant.Far;
-      else {
-        const isCall = decoded.rd !== 0;
-        handler += imm <= 0 || isCall ? Variant.Counted : Variant.Forward;
-        imm *= 8;
-      }
-    }
-    halves[at + (Record.rd >>> 1)] = register("rd");
-    halves[at + (Record.rs1 >>> 1)] = register("rs1");
-    halves[at + (Record.rs2 >>> 1)] = register("rs2");
-    this.#words[(record + Record.imm) >>> 2] = imm;
+    const hasTarget = this.#handlers.variants[decoded.row] === 3;
+    let { imm } = decoded;
     // rm, rs3, csr and uimm lie in imm, for instructions that have none.
-    if (row?.overlays.has("csr")) {
-      halves[at + (Record.csr >>> 1)] = decoded.csr;
-      halves[at + (Record.uimm >>> 1)] = decoded.uimm;
-    } else if (row?.overlays.has("rm")) {
-      halves[at + (Record.rm >>> 1)] = decoded.rm;
-      halves[at + (Record.rs3 >>> 1)] = register("rs3");
-    }
-    halves[at + (Record.length >>> 1)] = decoded.lengthBytes * 8;
-    halves[at + (Record.count >>> 1)] = 0;
-    halves[at] = handler;
+    if (row?.overlays.has("csr")) imm = decoded.csr | (decoded.uimm << 16);
+    else if (row?.overlays.has("rm")) imm = decoded.rm | (register("rs3") << 16);
+    return {
+      operands: (this.#handlers.base[decoded.row] as number) | (register("rd") << 16),
+      sources: register("rs1") | (register("rs2") << 16),
+      imm,
+      lengthBytes: decoded.lengthBytes,
+      hasTarget,
+      links: decoded.rd !== 0,
+      endsBlock: hasTarget || this.#handlers.ends[decoded.row] === true,
+    };
   }
 }

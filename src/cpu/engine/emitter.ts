@@ -160,8 +160,7 @@ export abstract class Emitter {
         }
         break;
       case StmtKind.Return:
-        if (s.a) this.expr(s.a);
-        code.return();
+        this.#return(s.a);
         break;
       case StmtKind.RequireFloat:
         this.requireFloat();
@@ -274,6 +273,19 @@ export abstract class Emitter {
   }
   protected abstract readonly trapPendingOffset: number;
   protected abstract requireFloat(): void;
+
+  #return(value: Expr | undefined): void {
+    const { code } = this;
+    if (value?.kind === ExprKind.CallIndirect) {
+      // Regions go on in each other without growing the stack.
+      for (const argument of value.args) this.expr(argument);
+      this.expr(value.a as Expr);
+      code.returnCallIndirect(0);
+      return;
+    }
+    if (value) this.expr(value);
+    code.return();
+  }
 
   #switch(s: Stmt): void {
     const { code } = this;

@@ -4,14 +4,34 @@
  *   loop { br_table record.handler; handler: meaning; ip += length }
  *
  * It returns the next pc; bit 0 set says that the dispatcher must look at the exit words first.
- * A taken backward branch, call or computed jump counts in its own record; at the threshold it asks for a region.
+ * A taken backward branch, call or computed jump (returns excepted) counts in the record it goes to, as the dispatcher
+ * does; at the threshold it asks for a region there.
  */
 import { Locals, type FunctionIndex } from "#cpu/engine/emitter.ts";
 import { GuestEmitter } from "#cpu/engine/guest-emitter.ts";
 import { Builder } from "#cpu/ir/builder.ts";
-import { type Expr, type Field, I32, I64, type Operand, type Stmt, StmtKind, type ValueType } from "#cpu/ir/ir.ts";
+import {
+  type Expr,
+  type Field,
+  I32,
+  I64,
+  JumpHint,
+  type Operand,
+  type Stmt,
+  StmtKind,
+  type ValueType,
+} from "#cpu/ir/ir.ts";
 import { FIELD_OPERANDS, type Isa } from "#cpu/isa/isa.ts";
-import { CODE_PAGE, ExitReason, FETCH_TLB, Record, RECORD_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import {
+  CODE_PAGE,
+  COUNT_MASK,
+  ExitReason,
+  FETCH_TLB,
+  JUMP_TARGET,
+  Record,
+  RECORD_BYTES,
+  VCPU,
+} from "#cpu/vcpu/layout.ts";
 import { Code } from "#cpu/wasm/code.ts";
 import type { FunctionBody, FunctionType } from "#cpu/wasm/module.ts";
 
@@ -93,6 +113,7 @@ class InterpreterEmitter extends GuestEmitter {
   protected readonly tlbLocal: number;
   readonly #npc: number;
   readonly #count: number;
+  readonly #counted: number;
   readonly #entry: number;
   readonly #threshold: number;
   #variant = 0;
@@ -106,6 +127,7 @@ class InterpreterEmitter extends GuestEmitter {
     this.tlbLocal = this.locals.allocate(I32);
     this.#npc = this.locals.allocate(I64);
     this.#count = this.locals.allocate(I32);
+    this.#counted = this.locals.allocate(I32);
     this.#entry = this.locals.allocate(I32);
     this.#threshold = threshold;
   }
@@ -232,18 +254,13 @@ class InterpreterEmitter extends GuestEmitter {
       case StmtKind.Jump:
         if (this.#variant === Variant.Far) {
           this.#farTarget();
-          this.#count1();
-          this.#jumpFar();
-        } else {
-          if (this.#variant === Variant.Counted) this.#count1();
-          this.#jumpNear(this.#variant === Variant.Counted);
-        }
+          this.#jumpFar(true);
+        } else this.#jumpNear(this.#variant === Variant.Counted);
         break;
       case StmtKind.JumpReg:
         this.expr(s.a as Expr);
         code.localSet(this.#npc);
-        this.#count1();
-        this.#jumpFar();
+        this.#jumpFar(s.op !== JumpHint.Return, s.op === JumpHint.None ? JUMP_TARGET : 0);
         break;
       case StmtKind.Enter:
         code.localGet(0);
@@ -293,12 +310,8 @@ class InterpreterEmitter extends GuestEmitter {
     this.openIf();
     if (this.#variant === Variant.Far) {
       this.#farTarget();
-      this.#count1();
-      this.#jumpFar();
-    } else {
-      this.#count1();
-      this.#jumpNear(true);
-    }
+      this.#jumpFar(true);
+    } else this.#jumpNear(true);
     this.close();
     this.#advance();
   }
@@ -311,32 +324,36 @@ class InterpreterEmitter extends GuestEmitter {
     this.code.localSet(this.#npc);
   }
 
-  /** count := ++record.count */
-  #count1(): void {
+  /** Counts an entry at ip, and leaves with a request for a region there when the count reaches the threshold. */
+  #countEntry(mark?: () => void): void {
     if (this.#threshold === 0) return;
     const { code } = this;
     code.localGet(IP);
     this.#recordField(Record.count);
     code.i32Const(1);
     code.op(0x6a);
+    if (mark) {
+      mark();
+      code.op(0x72);
+    }
     code.localTee(this.#count);
     code.memory(0x3b, 1, Record.count);
-  }
-
-  /** Leaves with a request for a region at npc when the count has reached the threshold. */
-  #hotCheck(): void {
-    if (this.#threshold === 0) return;
-    const { code } = this;
     code.localGet(this.#count);
+    code.i32Const(COUNT_MASK);
+    code.op(0x71);
     code.i32Const(this.#threshold);
     code.op(0x46);
     this.openHintedIf(0);
-    this.#leave(ExitReason.Hot, () => code.localGet(this.#npc));
+    this.#exit(ExitReason.Hot);
     this.close();
   }
 
-  #jumpFar(): void {
-    this.#hotCheck();
+  /** Goes to npc, which may lie in another page; the record there counts it when `counted`, and takes the mark. */
+  #jumpFar(counted: boolean, mark = 0): void {
+    if (this.#threshold !== 0) {
+      this.code.i32Const(counted ? 1 | mark : 0);
+      this.code.localSet(this.#counted);
+    }
     this.#br(this.#far);
   }
 
@@ -349,14 +366,6 @@ class InterpreterEmitter extends GuestEmitter {
     code.op(0x6a);
     code.localSet(IP);
     if (checked) {
-      if (this.#threshold !== 0) {
-        code.localGet(this.#count);
-        code.i32Const(this.#threshold);
-        code.op(0x46);
-        this.openHintedIf(0);
-        this.#exit(ExitReason.Hot);
-        this.close();
-      }
       // A region starts there, or somebody wants attention: the dispatcher goes on.
       code.localGet(PAGE);
       code.localGet(IP);
@@ -373,6 +382,7 @@ class InterpreterEmitter extends GuestEmitter {
       this.pc();
       code.return();
       this.close();
+      this.#countEntry();
     }
     this.#br(this.#next);
   }
@@ -437,13 +447,23 @@ class InterpreterEmitter extends GuestEmitter {
     code.op(0xad);
     code.op(0x7d);
     code.localSet(BASE);
+    if (this.#threshold !== 0) {
+      code.localGet(this.#counted);
+      this.openIf();
+      this.#countEntry(() => {
+        code.localGet(this.#counted);
+        code.i32Const(JUMP_TARGET);
+        code.op(0x71);
+      });
+      this.close();
+    }
     this.#br(this.#outer);
   }
 
   #pageEnd(): void {
     this.pc();
     this.code.localSet(this.#npc);
-    this.#br(this.#far);
+    this.#jumpFar(false);
   }
 
   /**
@@ -468,7 +488,7 @@ class InterpreterEmitter extends GuestEmitter {
     this.openIf();
     code.localGet(this.#entry);
     code.memory(0x28, 2, FETCH_TLB.page);
-    code.memory(0x2f, 1, CODE_PAGE.host + 4);
+    code.memory(0x2f, 1, CODE_PAGE.version);
     this.#recordField(Record.rd);
     code.op(0x46);
     this.openIf();

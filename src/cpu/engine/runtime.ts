@@ -7,19 +7,25 @@
  */
 import { generateInterpreter, type HandlerTable } from "#cpu/engine/interpreter.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
+import { REGION_TYPE } from "#cpu/engine/region-emitter.ts";
 import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
-import { F64, I32, I64 } from "#cpu/ir/ir.ts";
+import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
-import { CODE_PAGE, ExitReason, FETCH_TLB, type MemoryLayout, PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import {
+  CODE_PAGE,
+  COUNT_MASK,
+  ExitReason,
+  FETCH_TLB,
+  type MemoryLayout,
+  PAGE_BYTES,
+  Record,
+  VCPU,
+} from "#cpu/vcpu/layout.ts";
 import { encodeModule, type FunctionType, type ModuleImport } from "#cpu/wasm/module.ts";
 
-/** A compiled region: (cpu, virtual address of its page, call depth left) -> next pc, bit 0 as the interpreter's. */
-export const REGION_TYPE: FunctionType = { params: [I32, I64, I32], results: [I64] };
 /** Slots of the region table. */
 export const REGION_SLOTS = 65_536;
-/** Executions after which a region is asked for; 0 never asks: the region translator is not there yet. */
-const HOT_THRESHOLD = 0;
 /** How deep guest calls may nest as WebAssembly calls. */
 const MAX_DEPTH = 200;
 
@@ -87,12 +93,17 @@ function reporting(r: Routine, event: number): Routine {
 
 const report = (b: Builder, event: number): void => b.effect("observe", [b.cpu(), b.i32(event)]);
 
-/** Generates the runtime module. Code for the events of `observed` (bits of `Observed`) is only made when they are asked for. */
-export function generateRuntime(isa: Isa, layout: MemoryLayout, observed = 0): RuntimeModule {
-  const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout, observed)].map((r) => {
-    const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
-    return event === 0 ? r : reporting(r, event);
-  });
+/**
+ * Generates the runtime module. A region is asked for after `hotThreshold` entries; 0 never asks. Code for the events of
+ * `observed` (bits of `Observed`) is only made when they are asked for.
+ */
+export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: number, observed = 0): RuntimeModule {
+  const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout, observed), callFar(hotThreshold)].map(
+    (r) => {
+      const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
+      return event === 0 ? r : reporting(r, event);
+    },
+  );
   const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
   const names = [...hostNames, ...routines.map((r) => r.name), "interpret", "run"];
   const indices = new Map(names.map((name, index) => [name, index]));
@@ -101,7 +112,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, observed = 0): R
     if (index === undefined) throw new Error(`no routine '${name}'`);
     return index;
   };
-  const interpreter = generateInterpreter(isa, functionIndex, HOT_THRESHOLD);
+  const interpreter = generateInterpreter(isa, functionIndex, hotThreshold);
   const imports: ModuleImport[] = [
     ...hostNames.map((name): ModuleImport => ({ kind: "function", name, type: HOST_FUNCTIONS[name] })),
     { kind: "memory", name: "memory", maximumPages: layout.totalBytes / 65_536 },
@@ -113,7 +124,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, observed = 0): R
     functions: [
       ...routines.map((r) => emitRoutine(r, functionIndex)),
       interpreter.body,
-      emitRoutine(run(observed), functionIndex),
+      emitRoutine(run(hotThreshold, observed), functionIndex),
     ],
     exports: routines.map((r) => r.name).concat("run"),
   });
@@ -122,7 +133,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, observed = 0): R
 
 /**
  * Code page of the guest page at `va`, entered in the fetch TLB; 0 with a trap recorded.
- * A page whose bytes have changed since it was decoded is decoded anew.
+ * A page whose bytes have changed since it was decoded is decoded anew; it is compared once a `fetchEpoch`.
  */
 export function fetchPage(layout: MemoryLayout, observed = 0): Routine {
   return routine("fetchPage", [I64], I32, (b, va) => {
@@ -139,26 +150,36 @@ export function fetchPage(layout: MemoryLayout, observed = 0): Routine {
     const hostPage = b.let(b.and(host, b.i32(-PAGE_BYTES)));
     const index = b.shl(b.shrU(b.sub(hostPage, b.i32(layout.ramStart)), b.i32(12)), b.i32(2));
     const page = b.variable(b.load(I32, b.add(b.cpu(), index), layout.codeIndex));
+    const epoch = b.let(b.get(I32, VCPU.fetchEpoch));
     b.if(
       b.eqz(page),
       () => b.assign(page, b.call("newCodePage", I32, [hostPage])),
-      () => {
-        const at = b.variable(b.i32(0));
-        b.loop((next) => {
-          const before = b.load(I64, b.add(page, at), CODE_PAGE.copy);
-          b.if(b.ne(before, b.load(I64, b.add(hostPage, at), 0)), () => {
-            b.effect("codePageChanged", [page]);
-            b.break(next);
-          });
-          b.assign(at, b.add(at, b.i32(8)));
-          b.if(b.ltU(at, b.i32(PAGE_BYTES)), () => b.continue(next));
-        });
-      },
+      () => b.if(b.ne(b.load(I32, page, CODE_PAGE.epoch), epoch), () => compareCode(b, page, hostPage)),
     );
+    b.store(page, CODE_PAGE.epoch, epoch);
     const entry = b.let(fetchEntry(b, va));
     b.store(entry, FETCH_TLB.tag, b.and(va, b.i64(-PAGE_BYTES)));
     b.store(entry, FETCH_TLB.page, page);
     b.return(page);
+  });
+}
+
+/** Drops what was decoded of a page when it is not what memory holds. */
+function compareCode(b: Builder, page: Expr, hostPage: Expr): void {
+  const UNROLLED = 8;
+  const at = b.variable(b.i32(0));
+  b.loop((next) => {
+    const before = b.let(b.add(page, at));
+    const now = b.let(b.add(hostPage, at));
+    const difference = Array.from({ length: UNROLLED }, (_, i) =>
+      b.xor(b.load(I64, before, CODE_PAGE.copy + 8 * i), b.load(I64, now, 8 * i)),
+    ).reduce((all, one) => b.or(all, one));
+    b.if(b.ne(difference, b.i64(0)), () => {
+      b.effect("codePageChanged", [page]);
+      b.break(next);
+    });
+    b.assign(at, b.add(at, b.i32(8 * UNROLLED)));
+    b.if(b.ltU(at, b.i32(PAGE_BYTES)), () => b.continue(next));
   });
 }
 
@@ -167,7 +188,34 @@ function fetchEntry(b: Builder, va: ReturnType<Builder["i64"]>): ReturnType<Buil
   return b.add(b.get(I32, VCPU.tlbFetch), index);
 }
 
-export const run = (observed = 0): Routine =>
+/** Counts an entry at `record`; 1 when that makes it hot. */
+function becomesHot(b: Builder, record: Expr, hotThreshold: number): Expr {
+  const count = b.let(b.add(b.load(I32, record, Record.count, 2), b.i32(1)));
+  b.store(record, Record.count, count, 2);
+  return b.eq(b.and(count, b.i32(COUNT_MASK)), b.i32(hotThreshold));
+}
+
+/** Goes on at `pc` in its region if there is one; else returns the next pc as a region does. */
+export const callFar = (hotThreshold: number): Routine =>
+  routine("callFar", [I64, I32], I64, (b, pc, depth) => {
+    b.unlikely(b.or(b.get(I32, VCPU.request), b.ltS(depth, b.i32(0))), () => b.return(pc));
+    const entry = b.let(fetchEntry(b, pc));
+    const pageVa = b.let(b.and(pc, b.i64(-PAGE_BYTES)));
+    b.unlikely(b.ne(b.load(I64, entry, FETCH_TLB.tag), pageVa), () => b.return(pc));
+    const page = b.let(b.load(I32, entry, FETCH_TLB.page));
+    const offset = b.let(b.and(b.wrap(pc), b.i32(0xffe)));
+    const slot = b.let(b.load(I32, b.add(page, offset), CODE_PAGE.slots, 2));
+    b.unlikely(b.eqz(slot), () => {
+      b.if(becomesHot(b, b.let(b.add(page, b.shl(offset, b.i32(3)))), hotThreshold), () => {
+        b.set(VCPU.exitReason, b.i32(ExitReason.Hot));
+        b.return(b.or(pc, b.i64(1)));
+      });
+      b.return(pc);
+    });
+    b.return(b.callIndirect(slot, I64, [b.cpu(), pageVa, depth]));
+  });
+
+export const run = (hotThreshold: number, observed = 0): Routine =>
   routine("run", [], I32, (b) => {
     const pc = b.variable(b.get(I64, VCPU.pc));
     const page = b.variable(b.i32(0));
@@ -201,7 +249,13 @@ export const run = (observed = 0): Routine =>
         () => b.assign(next, b.callIndirect(slot, I64, [b.cpu(), b.and(pc, b.i64(-PAGE_BYTES)), b.i32(MAX_DEPTH)])),
         () => {
           const base = b.sub(b.and(pc, b.i64(-PAGE_BYTES)), b.extU(b.shrU(page, b.i32(3))));
-          const ip = b.add(page, b.shl(offset, b.i32(3)));
+          const ip = b.let(b.add(page, b.shl(offset, b.i32(3))));
+          if (hotThreshold > 0) {
+            b.if(becomesHot(b, ip, hotThreshold), () => {
+              b.set(VCPU.pc, pc);
+              b.return(b.i32(ExitReason.Hot));
+            });
+          }
           b.assign(next, b.call("interpret", I64, [b.cpu(), ip, page, base]));
         },
       );

@@ -15,6 +15,7 @@ import {
   FILL_LIST,
   INVALID_TAG,
   MMU_MODES,
+  MmuMode,
   TLB,
   VCPU,
   VCPU_FETCH_TLBS,
@@ -63,45 +64,94 @@ const fillTlb = routine("fillTlb", [I64, I32], undefined, (b, va, host) => {
   b.store(countAddress, VCPU.fillCount, b.add(count, b.i32(1)));
 });
 
-/** Invalidates every entry that was filled since the last flush, in all data and fetch TLBs. */
-const flushTlbs = routine("flushTlbs", [], undefined, (b) => {
-  for (let mode = 0; mode < MMU_MODES; mode++) {
-    const table = VCPU_TLBS + mode * VCPU_TLB_BYTES;
-    const countAt = VCPU.fillCount + 4 * mode;
-    const count = b.let(b.get(I32, countAt));
-    const i = b.variable(b.i32(0));
-    const drop = (index: () => Expr): void => {
+/** Invalidates the entries that were filled since the last flush in one data TLB. */
+function flushData(b: Builder, mode: number): void {
+  const table = VCPU_TLBS + mode * VCPU_TLB_BYTES;
+  const countAt = VCPU.fillCount + 4 * mode;
+  const count = b.let(b.get(I32, countAt));
+  const i = b.variable(b.i32(0));
+  const each = (limit: Expr, index: () => Expr): void =>
+    b.loop((label) => {
+      b.if(b.geU(i, limit), () => b.break(label));
       const entry = b.let(b.add(b.cpu(), b.shl(index(), b.i32(5))));
       b.store(entry, table + TLB.readTag, b.i64(INVALID_TAG));
       b.store(entry, table + TLB.writeTag, b.i64(INVALID_TAG));
-    };
-    const each = (limit: Expr, index: () => Expr): void =>
-      b.loop((label) => {
-        b.if(b.geU(i, limit), () => b.break(label));
-        drop(index);
-        b.assign(i, b.add(i, b.i32(1)));
-        b.continue(label);
-      });
-    b.if(
-      b.gtU(count, b.i32(FILL_LIST)),
-      () => each(b.i32(TLB.entries), () => i),
-      () =>
-        each(count, () => b.load(I32, b.add(b.cpu(), b.shl(i, b.i32(1))), VCPU_FILL_LISTS + mode * FILL_LIST * 2, 2)),
-    );
-    b.set(countAt, b.i32(0));
-  }
-  b.effect("flushFetchTlbs", [b.cpu()]);
-});
+      b.assign(i, b.add(i, b.i32(1)));
+      b.continue(label);
+    });
+  b.if(
+    b.gtU(count, b.i32(FILL_LIST)),
+    () => each(b.i32(TLB.entries), () => i),
+    () => each(count, () => b.load(I32, b.add(b.cpu(), b.shl(i, b.i32(1))), VCPU_FILL_LISTS + mode * FILL_LIST * 2, 2)),
+  );
+  b.set(countAt, b.i32(0));
+}
 
-/** Invalidates the fetch TLBs, so that every page is looked at again before its code is used. */
-const flushFetchTlbs = routine("flushFetchTlbs", [], undefined, (b) => {
-  const at = b.variable(b.add(b.cpu(), b.i32(VCPU_FETCH_TLBS)));
-  const end = b.let(b.add(b.cpu(), b.i32(VCPU_FETCH_TLBS + MMU_MODES * VCPU_FETCH_TLB_BYTES)));
+/** Invalidates the fetch TLBs of `tables` privileges from `first` on. */
+function flushFetch(b: Builder, first: number, tables: number): void {
+  const start = VCPU_FETCH_TLBS + first * VCPU_FETCH_TLB_BYTES;
+  const at = b.variable(b.add(b.cpu(), b.i32(start)));
+  const end = b.let(b.add(b.cpu(), b.i32(start + tables * VCPU_FETCH_TLB_BYTES)));
   b.loop((label) => {
     b.store(at, FETCH_TLB.tag, b.i64(INVALID_TAG));
     b.assign(at, b.add(at, b.i32(FETCH_TLB.entryBytes)));
     b.if(b.ltU(at, end), () => b.continue(label));
   });
+}
+
+/** Data TLBs and fetch TLBs whose entries come from page tables: all but machine mode's. */
+const TRANSLATED_MODES = [MmuMode.User, MmuMode.Supervisor, MmuMode.SupervisorSum] as const;
+const USER_FETCH = 0;
+const SUPERVISOR_FETCH = 1;
+
+/** Invalidates everything. */
+const flushTlbs = routine("flushTlbs", [], undefined, (b) => {
+  b.effect("flushTranslations", [b.cpu()]);
+  flushData(b, MmuMode.Machine);
+  flushFetch(b, 0, MMU_MODES);
+});
+
+/** Invalidates everything that comes from page tables. */
+const flushTranslations = routine("flushTranslations", [], undefined, (b) => {
+  for (const mode of TRANSLATED_MODES) flushData(b, mode);
+  flushFetch(b, USER_FETCH, 2);
+  b.set(VCPU.localEntries, b.i32(0));
+  b.set(VCPU.largeFirst, b.i64(-1));
+  b.set(VCPU.largeLast, b.i64(0));
+});
+
+/** Invalidates what belongs to the current address space alone: global pages stay. */
+const flushContext = routine("flushContext", [], undefined, (b) => {
+  b.if(b.get(I32, VCPU.localEntries), () => {
+    b.effect("flushTranslations", [b.cpu()]);
+    b.return();
+  });
+  flushData(b, MmuMode.User);
+  flushData(b, MmuMode.SupervisorSum);
+  flushFetch(b, USER_FETCH, 1);
+});
+
+/** Invalidates the page of `va`; everything when a large page may cover it. */
+const flushAddress = routine("flushAddress", [I64], undefined, (b, va) => {
+  b.if(b.and(b.geU(va, b.get(I64, VCPU.largeFirst)), b.leU(va, b.get(I64, VCPU.largeLast))), () => {
+    b.effect("flushTranslations", [b.cpu()]);
+    b.return();
+  });
+  const page = b.let(b.wrap(b.shrU(va, b.i64(12))));
+  const entry = b.let(b.add(b.cpu(), b.shl(b.and(page, b.i32(TLB.entries - 1)), b.i32(5))));
+  for (const mode of TRANSLATED_MODES) {
+    b.store(entry, VCPU_TLBS + mode * VCPU_TLB_BYTES + TLB.readTag, b.i64(INVALID_TAG));
+    b.store(entry, VCPU_TLBS + mode * VCPU_TLB_BYTES + TLB.writeTag, b.i64(INVALID_TAG));
+  }
+  const fetch = b.let(b.add(b.cpu(), b.shl(b.and(page, b.i32(FETCH_TLB.entries - 1)), b.i32(4))));
+  for (const table of [USER_FETCH, SUPERVISOR_FETCH])
+    b.store(fetch, VCPU_FETCH_TLBS + table * VCPU_FETCH_TLB_BYTES + FETCH_TLB.tag, b.i64(INVALID_TAG));
+});
+
+/** Makes every code page be compared with memory before it is used again. */
+const discardCode = routine("discardCode", [], undefined, (b) => {
+  b.set(VCPU.fetchEpoch, b.add(b.get(I32, VCPU.fetchEpoch), b.i32(1)));
+  flushFetch(b, 0, MMU_MODES);
 });
 
 function extended(b: Builder, value: Expr, kind: Expr): Expr {
@@ -202,8 +252,11 @@ const probe = (name: string, access: number, tag: number): Routine =>
 
 export const SOFTMMU_ROUTINES: readonly Routine[] = [
   fillTlb,
+  flushTranslations,
   flushTlbs,
-  flushFetchTlbs,
+  flushContext,
+  flushAddress,
+  discardCode,
   loadSlow,
   storeSlow,
   probe("probeRead", Access.Read, TLB.readTag),

@@ -32,6 +32,8 @@ export type BareMachineOptions = {
     readonly memory: ArrayBufferLike;
     readonly block: number;
   }) => VcpuObserver | undefined;
+  /** As of {@link VcpuOptions}; 0 by default. */
+  readonly hotThreshold?: number;
 };
 
 export class BareMachine {
@@ -54,7 +56,18 @@ export class BareMachine {
     this.#ram = new Uint8Array(memory.buffer, host, options.ramBytes);
     const isa = riscvIsa(options.extensions);
     const observer = options.observer?.({ isa, memory: memory.buffer, block: layout.vcpus });
-    this.vcpu = new Vcpu(memory, layout, 0, isa, { ...NO_DEVICES, ...options.ports }, observer);
+    this.vcpu = new Vcpu(
+      memory,
+      layout,
+      0,
+      isa,
+      { ...NO_DEVICES, ...options.ports },
+      {
+        hotThreshold: options.hotThreshold ?? 0,
+        nowMs: Date.now,
+        observer,
+      },
+    );
     this.reset(RAM_BASE);
   }
 

@@ -16,7 +16,7 @@ export const MMU_MODES = 4;
 export const MmuMode = { User: 0, Supervisor: 1, SupervisorSum: 2, Machine: 3 } as const;
 
 /** A data TLB entry: i64 read tag, i64 write tag, i32 addend (host minus virtual address), padding. */
-export const TLB = { entries: 1024, entryBytes: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
+export const TLB = { entries: 4096, entryBytes: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
 /** A fetch TLB entry: i64 tag, i32 code page. */
 export const FETCH_TLB = { entries: 256, entryBytes: 16, tag: 0, page: 8 } as const;
 /** A tag that no address matches: its low bits are set. */
@@ -36,8 +36,13 @@ export const Record = {
   csr: 8,
   uimm: 10,
   length: 12,
+  /** How often it was entered by a counted jump, and {@link JUMP_TARGET}. */
   count: 14,
 } as const;
+/** Bit of `Record.count`: a computed jump that is neither call nor return has come here. */
+export const JUMP_TARGET = 0x8000;
+/** The rest of it. */
+export const COUNT_MASK = 0x7fff;
 
 /** A code page: the predecoded image of one guest page. */
 export const CODE_PAGE = {
@@ -50,6 +55,10 @@ export const CODE_PAGE = {
   copy: 2056 * RECORD_BYTES + 4096,
   /** i32: host address of the guest page, 0 when the code page is free. */
   host: 2056 * RECORD_BYTES + 8192,
+  /** u16: grows when the page is decoded anew, as crossing records remember it. */
+  version: 2056 * RECORD_BYTES + 8192 + 4,
+  /** i32: `fetchEpoch` at which the page was last compared with memory. */
+  epoch: 2056 * RECORD_BYTES + 8192 + 8,
   bytes: 2056 * RECORD_BYTES + 8192 + 64,
 } as const;
 
@@ -73,6 +82,8 @@ const VCPU_FIELDS = [
   ["irqLines", 4],
   // Shared: run state word that the vCPU thread parks on.
   ["park", 4],
+  // Grows whenever code pages must be compared with memory before they are used again.
+  ["fetchEpoch", 4],
   // Host address of the data TLB and the fetch TLB of the current mode.
   ["tlbData", 4],
   ["tlbFetch", 4],
@@ -135,6 +146,11 @@ const VCPU_FIELDS = [
   ["pmpRanges", 16 * 24],
   // Features that routines test at run time, bits of `Feature`.
   ["features", 8],
+  // Addresses that a large page in the TLBs may cover: i64 first, last; and whether supervisor tables hold entries of one
+  // address space only.
+  ["largeFirst", 8],
+  ["largeLast", 8],
+  ["localEntries", 4],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
 ] as const;

@@ -6,6 +6,7 @@
  * Thread: the vCPU's own, but for the words in `layout.ts` that are marked as shared.
  */
 import { CodePages } from "#cpu/engine/code-pages.ts";
+import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
 import { generateRuntime, type HostFunctions, REGION_SLOTS } from "#cpu/engine/runtime.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
@@ -41,12 +42,21 @@ export type VcpuObserver = {
   compiled?(pc: bigint, code: Uint8Array): void;
 };
 
+export type VcpuOptions = {
+  /** Entries of a place in the code after which it is translated; 0 interprets everything. */
+  readonly hotThreshold: number;
+  /** Milliseconds from any start; times the translator. */
+  readonly nowMs: () => number;
+  readonly observer?: VcpuObserver | undefined;
+};
+
 type RuntimeExports = {
   readonly run: (cpu: number) => number;
   readonly takeTrap: (cpu: number) => bigint;
   readonly interruptCheck: (cpu: number) => void;
   readonly updateMode: (cpu: number) => void;
   readonly flushTlbs: (cpu: number) => void;
+  readonly discardCode: (cpu: number) => void;
   readonly fetchPage: (cpu: number, va: bigint) => number;
   readonly fpUpdate: (cpu: number) => void;
 };
@@ -61,6 +71,8 @@ export class Vcpu {
   readonly pages: CodePages;
   readonly pmp: Pmp;
 
+  /** Undefined when everything is interpreted. */
+  readonly compiler: RegionCompiler | undefined;
   readonly #observer: VcpuObserver | undefined;
 
   constructor(
@@ -69,15 +81,15 @@ export class Vcpu {
     index: number,
     isa: Isa,
     ports: VcpuPorts,
-    observer?: VcpuObserver,
+    options: VcpuOptions,
   ) {
     this.index = index;
     this.cpu = layout.vcpus + index * layout.vcpuStride;
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
-    this.#observer = observer;
+    this.#observer = options.observer;
     this.pmp = new Pmp(memory.buffer, this.cpu, ports.guestError);
-    const runtime = generateRuntime(isa, layout, observer?.observed);
+    const runtime = generateRuntime(isa, layout, options.hotThreshold, options.observer?.observed);
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
     const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
     const host: HostFunctions = this.#hostFunctions(ports);
@@ -85,6 +97,21 @@ export class Vcpu {
       [IMPORT_MODULE]: { ...host, memory, regions: table },
     });
     this.runtime = instance.exports as unknown as RuntimeExports;
+    if (options.hotThreshold > 0) {
+      const { exports } = instance as { exports: Record<string, CallableFunction & (() => unknown)> };
+      this.compiler = new RegionCompiler(
+        isa,
+        this.pages,
+        memory,
+        layout,
+        table,
+        runtime.routines,
+        exports,
+        options.nowMs,
+      );
+      const { observer } = options;
+      if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(this.pc, code);
+    }
   }
 
   /** Power-on state: registers 0 but for what the caller sets, TLBs empty. */
@@ -106,6 +133,7 @@ export class Vcpu {
     view.setBigInt64(cpu + VCPU.stimecmp, -1n, true);
     view.setInt32(cpu + VCPU.privilege, 3, true);
     this.pmp.refresh();
+    this.runtime.discardCode(cpu);
     this.runtime.updateMode(cpu);
   }
 
@@ -127,6 +155,7 @@ export class Vcpu {
     for (;;) {
       const reason = this.runtime.run(this.cpu);
       if (reason === ExitReason.Decode) this.#decode();
+      else if (reason === ExitReason.Hot) this.#compile();
       else return reason;
     }
   }
@@ -137,6 +166,12 @@ export class Vcpu {
     const lines = Atomics.load(this.words, (cpu + VCPU.irqLines) >>> 2);
     const soft = view.getInt32(cpu + VCPU.mipSoft, true);
     return ((lines | soft) & view.getInt32(cpu + VCPU.mie, true)) !== 0;
+  }
+
+  /** Memory, or where it lies, has changed without the guest's doing. */
+  memoryChanged(): void {
+    this.runtime.flushTlbs(this.cpu);
+    this.runtime.discardCode(this.cpu);
   }
 
   /** Takes an interrupt if one is pending and enabled. */
@@ -174,6 +209,12 @@ export class Vcpu {
     if (this.pages.decodeBlock(page, Number(pc & 0xfffn))) return;
     const next = this.#fetch((pc & ~0xfffn) + BigInt(PAGE_BYTES));
     if (next !== 0) this.pages.crossing(page, next);
+  }
+
+  #compile(): void {
+    const { pc } = this;
+    const page = this.#fetch(pc);
+    if (page !== 0) this.compiler?.compile(page, Number(pc & 0xfffn));
   }
 
   #hostFunctions(ports: VcpuPorts): HostFunctions {

@@ -115,7 +115,22 @@ export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
       s.append(f.code);
     });
   });
+  section(0, (s) => functionNames(s, parts.functions, importedFunctions));
   return out.finish();
+}
+
+/** The names that profilers and stack traces show (core 2.0, appendix "Custom Sections", 7.4.1). */
+function functionNames(s: Code, functions: readonly FunctionBody[], firstIndex: number): void {
+  s.text("name");
+  const names = new Code(64);
+  names.unsigned(functions.length);
+  functions.forEach((f, i) => {
+    names.unsigned(firstIndex + i);
+    names.text(f.name);
+  });
+  s.byte(1);
+  s.unsigned(names.length);
+  s.append(names);
 }
 
 function branchHints(s: Code, functions: readonly FunctionBody[], headers: Code[], firstIndex: number): void {

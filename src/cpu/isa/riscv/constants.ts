@@ -55,6 +55,8 @@ export const MSTATUS = {
 export const SPP_BIT = 8;
 export const MPP_BIT = 11;
 export const FS_BIT = 13;
+/** First bit of satp.ASID; 11.1.11. */
+export const SATP_ASID_BIT = 44;
 
 export const MENVCFG = {
   FIOM: 1n,

@@ -64,9 +64,14 @@ const writeSatp = routine("writeSatp", [I64], undefined, (b, value) => {
   const mode = b.let(b.wrap(b.shrU(value, b.i64(60))));
   const supported = b.or(b.eqz(mode), b.ltU(b.sub(mode, b.i32(8)), b.i32(3)));
   b.if(b.eqz(supported), () => b.return());
-  b.if(b.eq(value, b.get(I64, VCPU.satp)), () => b.return());
+  const old = b.let(b.get(I64, VCPU.satp));
+  b.if(b.eq(value, old), () => b.return());
   b.set(VCPU.satp, value);
-  b.effect("flushTlbs", [b.cpu()]);
+  b.if(
+    b.eq(mode, b.wrap(b.shrU(old, b.i64(60)))),
+    () => b.effect("flushContext", [b.cpu()]),
+    () => b.effect("flushTranslations", [b.cpu()]),
+  );
 });
 
 /** Recomputes which operations the fast floating-point path may do; see `float.ts`. */

@@ -4,7 +4,7 @@
  */
 import type { FieldName } from "#cpu/ir/ir.ts";
 import type { Decoded } from "#cpu/isa/isa.ts";
-import { type CompressedRow, type Expansion, RV64C } from "#cpu/isa/riscv/compressed.ts";
+import { type CompressedRow, RV64C } from "#cpu/isa/riscv/compressed.ts";
 import type { Format, InstructionRow } from "#cpu/isa/riscv/row.ts";
 
 type Pattern = { readonly mask: number; readonly match: number };
@@ -21,7 +21,20 @@ export function parsePattern(pattern: string): Pattern {
 }
 
 type Fields = { -readonly [name in FieldName]: number };
-const NO_FIELDS: Fields = { rd: 0, rs1: 0, rs2: 0, rs3: 0, imm: 0, rm: 0, csr: 0, uimm: 0 };
+type Mutable = { -readonly [name in keyof Decoded]: Decoded[name] };
+/** All have one shape, so that who reads them stays fast. */
+const noFields = (row: number, lengthBytes: number): Mutable => ({
+  row,
+  lengthBytes,
+  rd: 0,
+  rs1: 0,
+  rs2: 0,
+  rs3: 0,
+  imm: 0,
+  rm: 0,
+  csr: 0,
+  uimm: 0,
+});
 
 const rd = (w: number): number => (w >>> 7) & 31;
 const rs1 = (w: number): number => (w >>> 15) & 31;
@@ -30,21 +43,67 @@ const rm = (w: number): number => (w >>> 12) & 7;
 const immB = (w: number): number => ((w >> 31) << 12) | ((w << 4) & 0x800) | ((w >>> 20) & 0x7e0) | ((w >>> 7) & 0x1e);
 const immJ = (w: number): number => ((w >> 31) << 20) | (w & 0xff000) | ((w >>> 9) & 0x800) | ((w >>> 20) & 0x7fe);
 
-const FORMATS: Readonly<Record<Format, (w: number) => Partial<Fields>>> = {
-  R: (w) => ({ rd: rd(w), rs1: rs1(w), rs2: rs2(w) }),
-  R4: (w) => ({ rd: rd(w), rs1: rs1(w), rs2: rs2(w), rs3: w >>> 27 }),
-  I: (w) => ({ rd: rd(w), rs1: rs1(w), imm: w >> 20 }),
-  S: (w) => ({ rs1: rs1(w), rs2: rs2(w), imm: ((w >> 25) << 5) | rd(w) }),
-  B: (w) => ({ rs1: rs1(w), rs2: rs2(w), imm: immB(w) }),
-  U: (w) => ({ rd: rd(w), imm: w & ~0xfff }),
-  J: (w) => ({ rd: rd(w), imm: immJ(w) }),
-  SHIFT6: (w) => ({ rd: rd(w), rs1: rs1(w), imm: (w >>> 20) & 63 }),
-  SHIFT5: (w) => ({ rd: rd(w), rs1: rs1(w), imm: rs2(w) }),
-  CSR: (w) => ({ rd: rd(w), rs1: rs1(w), csr: w >>> 20, uimm: rs1(w) }),
-  FR: (w) => ({ rd: rd(w), rs1: rs1(w), rs2: rs2(w), rm: rm(w) }),
-  FR4: (w) => ({ rd: rd(w), rs1: rs1(w), rs2: rs2(w), rs3: w >>> 27, rm: rm(w) }),
-  NONE: () => ({}),
+const FORMATS: Readonly<Record<Format, (w: number, to: Fields) => void>> = {
+  R: setR,
+  R4: setR4,
+  I: (w, to) => {
+    to.rd = rd(w);
+    to.rs1 = rs1(w);
+    to.imm = w >> 20;
+  },
+  S: (w, to) => {
+    to.rs1 = rs1(w);
+    to.rs2 = rs2(w);
+    to.imm = ((w >> 25) << 5) | rd(w);
+  },
+  B: (w, to) => {
+    to.rs1 = rs1(w);
+    to.rs2 = rs2(w);
+    to.imm = immB(w);
+  },
+  U: (w, to) => {
+    to.rd = rd(w);
+    to.imm = w & ~0xfff;
+  },
+  J: (w, to) => {
+    to.rd = rd(w);
+    to.imm = immJ(w);
+  },
+  SHIFT6: (w, to) => {
+    to.rd = rd(w);
+    to.rs1 = rs1(w);
+    to.imm = (w >>> 20) & 63;
+  },
+  SHIFT5: (w, to) => {
+    to.rd = rd(w);
+    to.rs1 = rs1(w);
+    to.imm = rs2(w);
+  },
+  CSR: (w, to) => {
+    to.rd = rd(w);
+    to.rs1 = rs1(w);
+    to.csr = w >>> 20;
+    to.uimm = rs1(w);
+  },
+  FR: (w, to) => {
+    setR(w, to);
+    to.rm = rm(w);
+  },
+  FR4: (w, to) => {
+    setR4(w, to);
+    to.rm = rm(w);
+  },
+  NONE: () => {},
 };
+function setR(w: number, to: Fields): void {
+  to.rd = rd(w);
+  to.rs1 = rs1(w);
+  to.rs2 = rs2(w);
+}
+function setR4(w: number, to: Fields): void {
+  setR(w, to);
+  to.rs3 = w >>> 27;
+}
 
 type Candidate = Pattern & { readonly index: number; readonly row: InstructionRow };
 type CompressedCandidate = Pattern & { readonly row: CompressedRow };
@@ -94,24 +153,22 @@ export class RiscvDecoder {
     for (const candidate of this.#buckets[bucketOf(word)] ?? []) {
       if ((word & candidate.mask) !== candidate.match) continue;
       const { format } = candidate.row;
-      const fields = { ...NO_FIELDS, ...FORMATS[format](word) };
+      const fields = noFields(candidate.index, 4);
+      FORMATS[format](word, fields);
       // Rounding modes 5 and 6 are reserved, for every instruction with that field (20.2).
       if ((format === "FR" || format === "FR4") && (fields.rm === 5 || fields.rm === 6)) continue;
       if (format === "CSR") fields.csr = this.#csrIndex.get(fields.csr) ?? 0;
-      return { ...fields, row: candidate.index, lengthBytes: 4 };
+      return fields;
     }
-    return { ...NO_FIELDS, row: this.illegalRow, lengthBytes: 4 };
+    return noFields(this.illegalRow, 4);
   }
 
   #decode16(word: number): Decoded {
     const found = this.#compressed.find((c) => (word & c.mask) === c.match);
     const expansion = found?.row.expand(word);
     const row = expansion && this.#byName.get(expansion.name);
-    if (!expansion || row === undefined) return { ...NO_FIELDS, row: this.illegalRow, lengthBytes: 2 };
-    return { ...NO_FIELDS, ...withoutName(expansion), row, lengthBytes: 2 };
+    if (!expansion || row === undefined) return noFields(this.illegalRow, 2);
+    const { name: _, ...operands } = expansion;
+    return Object.assign(noFields(row, 2), operands);
   }
-}
-
-function withoutName({ name: _, ...operands }: Expansion): Partial<Fields> {
-  return operands;
 }

@@ -183,6 +183,19 @@ const walk = routine("walk", [I64, I32, I32], I32, (b, va, access, mode) => {
       // Somebody else changed the entry: look at it again.
       b.if(b.ne(b.rmw("compareExchange", 8, pteHost, updated, pte), pte), () => b.continue(label));
     });
+    // What a flush must know of the entry that may be made of this: large pages, and pages of this address space alone.
+    b.if(b.or(b.ne(shift, b.i32(12)), b.ne(b.and(pte, b.i64(PTE.N)), b.i64(0))), () => {
+      const sizeMask = b.let(
+        b.select(b.eq(shift, b.i32(12)), b.i64(0xffff), b.sub(b.shl(b.i64(1), b.extU(shift)), b.i64(1))),
+      );
+      const first = b.let(b.and(va, b.xor(sizeMask, b.i64(-1))));
+      const last = b.let(b.or(va, sizeMask));
+      b.if(b.ltU(first, b.get(I64, VCPU.largeFirst)), () => b.set(VCPU.largeFirst, first));
+      b.if(b.gtU(last, b.get(I64, VCPU.largeLast)), () => b.set(VCPU.largeLast, last));
+    });
+    b.if(b.eqz(b.and(low, b.i32(PTE.G))), () =>
+      b.if(b.eq(mode, b.i32(MmuMode.Supervisor)), () => b.set(VCPU.localEntries, b.i32(1))),
+    );
     b.set(VCPU.helperA, b.or(b.shl(frame, b.i64(12)), b.and(va, b.i64(4095))));
     const writable = b.and(b.eq(b.and(wanted, b.i32(PTE.W | PTE.D)), b.i32(PTE.W | PTE.D)), b.i32(1));
     b.set(VCPU.helperB, b.extU(b.or(readable, b.shl(writable, b.i32(1)))));

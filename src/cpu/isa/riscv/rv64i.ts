@@ -119,6 +119,8 @@ const enters =
   (b) =>
     b.enter(routineName);
 
+const fenceVma: Meaning = (b, o) => b.enter("sfenceVma", [b.getReg(o.rs1), b.getReg(o.rs2)]);
+
 const i = rowsOf("i");
 const m = rowsOf("m");
 
@@ -186,9 +188,9 @@ export const RV64I: readonly InstructionRow[] = [
   i("sret",   "000100000010 00000 000 00000 1110011", "NONE", "", enters("sret")),
   i("mret",   "001100000010 00000 000 00000 1110011", "NONE", "", enters("mret")),
   i("wfi",    "000100000101 00000 000 00000 1110011", "NONE", "", enters("wfi")),
-  i("sfence.vma", "0001001 ..... ..... 000 00000 1110011", "R", "rs1, rs2", enters("sfenceVma")),
+  i("sfence.vma", "0001001 ..... ..... 000 00000 1110011", "R", "rs1, rs2", fenceVma),
 
-  rowsOf("svinval")("sinval.vma",      "0001011 ..... ..... 000 00000 1110011", "R", "rs1, rs2", enters("sfenceVma")),
+  rowsOf("svinval")("sinval.vma",      "0001011 ..... ..... 000 00000 1110011", "R", "rs1, rs2", fenceVma),
   rowsOf("svinval")("sfence.w.inval",  "000110000000 00000 000 00000 1110011", "NONE", "", enters("sfenceInval")),
   rowsOf("svinval")("sfence.inval.ir", "000110000001 00000 000 00000 1110011", "NONE", "", enters("sfenceInval")),
   rowsOf("zifencei")("fence.i", "............ ..... 001 ..... 0001111", "NONE", "", enters("fenceI")),

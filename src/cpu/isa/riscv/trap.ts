@@ -8,7 +8,16 @@ import { type Routine, routine } from "#cpu/engine/routine.ts";
 import { Access, NO_HOST } from "#cpu/engine/softmmu.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, I32, I64 } from "#cpu/ir/ir.ts";
-import { Cause, FS_BIT, IRQ_PRIORITY, MPP_BIT, MSTATUS, Privilege, SPP_BIT } from "#cpu/isa/riscv/constants.ts";
+import {
+  Cause,
+  FS_BIT,
+  IRQ_PRIORITY,
+  MPP_BIT,
+  MSTATUS,
+  Privilege,
+  SATP_ASID_BIT,
+  SPP_BIT,
+} from "#cpu/isa/riscv/constants.ts";
 import { recordTrap } from "#cpu/isa/riscv/mmu.ts";
 import {
   ExitReason,
@@ -214,9 +223,20 @@ const wfi = routine("wfi", [I64, I64], I64, (b, pc, nextPc) => {
   b.return(b.or(nextPc, b.i64(1)));
 });
 
-const sfenceVma = routine("sfenceVma", [I64, I64], I64, (b, pc, nextPc) => {
+/** Address or ASID 0 is taken as "all", whatever register it came from. */
+const sfenceVma = routine("sfenceVma", [I64, I64, I64, I64], I64, (b, pc, nextPc, va, asid) => {
   refuseTrapped(b, MSTATUS.TVM, pc, nextPc);
-  b.effect("flushTlbs", [b.cpu()]);
+  b.if(b.ne(va, b.i64(0)), () => {
+    b.effect("flushAddress", [b.cpu(), va]);
+    b.return(nextPc);
+  });
+  b.if(b.eqz(asid), () => {
+    b.effect("flushTranslations", [b.cpu()]);
+    b.return(nextPc);
+  });
+  // The TLBs hold no other address space than the current one.
+  const current = b.and(b.shrU(b.get(I64, VCPU.satp), b.i64(SATP_ASID_BIT)), b.i64(0xffff));
+  b.if(b.eq(b.and(asid, b.i64(0xffff)), current), () => b.effect("flushContext", [b.cpu()]));
   b.return(nextPc);
 });
 
@@ -227,7 +247,7 @@ const sfenceInval = routine("sfenceInval", [I64, I64], I64, (b, pc, nextPc) => {
 });
 
 const fenceI = routine("fenceI", [I64, I64], I64, (b, _pc, nextPc) => {
-  b.effect("flushFetchTlbs", [b.cpu()]);
+  b.effect("discardCode", [b.cpu()]);
   b.return(nextPc);
 });
 

@@ -1,0 +1,521 @@
+/**
+ * Emits a region as one WebAssembly function: structured control flow from the dominator tree (N. Ramsey, "Beyond
+ * Relooper", ICFP 2022), guest registers in locals.
+ *
+ *   (cpu, base, depth) -> next pc; pc is always base + a constant
+ *
+ * Registers are loaded at the entry when they are live, and written back at every exit when they may be dirty.
+ * Exits that are rare share stubs: one a set of dirty registers, with the pc in a local.
+ */
+import { type FunctionIndex, Locals } from "#cpu/engine/emitter.ts";
+import { GuestEmitter } from "#cpu/engine/guest-emitter.ts";
+import { type Block, isIrreducible, type Region } from "#cpu/engine/region.ts";
+import type { RegisterSet, Translated } from "#cpu/engine/translated.ts";
+import {
+  type Expr,
+  ExprKind,
+  F64,
+  I32,
+  I64,
+  JumpHint,
+  type Operand,
+  type Stmt,
+  StmtKind,
+  type ValueType,
+} from "#cpu/ir/ir.ts";
+import { PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import { Code } from "#cpu/wasm/code.ts";
+import type { FunctionBody, FunctionType } from "#cpu/wasm/module.ts";
+
+/** A compiled region: (cpu, virtual address of its page, call depth left) -> next pc, bit 0 as the interpreter's. */
+export const REGION_TYPE: FunctionType = { params: [I32, I64, I32], results: [I64] };
+const BASE = 1;
+const DEPTH = 2;
+
+/** What every region may call, beside what its instructions do. */
+export const REGION_ROUTINES = ["callFar", "loadSlow", "storeSlow", "fpEnable"] as const;
+
+/** Indices of the functions in the same module, by their offset in the page. */
+export type Siblings = ReadonlyMap<number, number>;
+
+export function emitRegion(
+  name: string,
+  region: Region,
+  siblings: Siblings,
+  functionIndex: FunctionIndex,
+): FunctionBody {
+  return new RegionEmitter(region, siblings, functionIndex).emit(name);
+}
+
+/** An exit shared by several places: the registers it writes back, and the branches that go there. */
+type Stub = { readonly dirty: RegisterSet; readonly branches: { readonly place: number; readonly depth: number }[] };
+
+class RegionEmitter extends GuestEmitter {
+  protected readonly tlbLocal: number;
+  readonly #region: Region;
+  readonly #siblings: Siblings;
+  readonly #xLocals: number[] = [];
+  readonly #fLocals: number[] = [];
+  readonly #npc: number;
+  readonly #exitOffset: number;
+  readonly #touchesMemory: boolean;
+  readonly #stubs = new Map<string, Stub>();
+  readonly #loopLabels = new Map<Block, number>();
+  readonly #mergeLabels = new Map<Block, number>();
+  /** Registers that may be dirty here. */
+  #dirty: RegisterSet = { x: 0, f: 0 };
+  #floatReady = false;
+  /** The instruction in hand, and its block. */
+  #offset = 0;
+  #instruction: Translated | undefined;
+  #block: Block;
+
+  constructor(region: Region, siblings: Siblings, functionIndex: FunctionIndex) {
+    super(new Code(1 << 12), new Locals(REGION_TYPE.params.length), functionIndex);
+    this.#region = region;
+    this.#siblings = siblings;
+    this.#block = region.entry;
+    this.tlbLocal = this.locals.allocate(I32);
+    this.#npc = this.locals.allocate(I64);
+    this.#exitOffset = this.locals.allocate(I32);
+    this.#touchesMemory = region.blocks.some((block) => block.instructions.some((i) => i.touchesMemory));
+  }
+
+  emit(name: string): FunctionBody {
+    const { code } = this;
+    this.#load(this.#region.entry.live);
+    const start = code.length;
+    this.#tree(this.#region.entry);
+    code.byte(0x00);
+    const body = code.bytes.subarray(start, code.length);
+    const whole = new Code(code.length + 1024);
+    whole.append(code.bytes.subarray(0, start));
+    const stubs = [...this.#stubs.values()];
+    stubs.forEach((stub, i) => {
+      whole.block();
+      for (const { place, depth } of stub.branches) code.patchBr(place, depth + i);
+    });
+    const shift = whole.length - start;
+    whole.append(body);
+    for (const stub of stubs) this.#stub(whole, stub);
+    if (stubs.length > 0) whole.byte(0x00);
+    whole.end();
+    return {
+      name,
+      type: REGION_TYPE,
+      locals: this.locals.types,
+      code: whole.finish(),
+      hints: this.hints.map(({ at, likely }) => ({ at: at + shift, likely })),
+    };
+  }
+
+  /** Ends the stub's block and emits what lies behind: write back, remember the pc, leave to the dispatcher. */
+  #stub(whole: Code, stub: Stub): void {
+    whole.end();
+    this.#spill(whole, stub.dirty);
+    whole.localGet(0);
+    whole.localGet(BASE);
+    whole.localGet(this.#exitOffset);
+    whole.op(0xad);
+    whole.op(0x7c);
+    whole.localTee(this.#npc);
+    whole.memory(0x37, 3, VCPU.pc);
+    whole.localGet(this.#npc);
+    whole.i64Const(1);
+    whole.op(0x84);
+    whole.return();
+  }
+
+  // Control flow
+
+  #tree(block: Block): void {
+    if (block.isLoopHeader) {
+      this.code.loop();
+      this.depth++;
+      this.#loopLabels.set(block, this.depth);
+    }
+    const merges = block.dominated.filter((b) => b.isMerge);
+    for (let i = merges.length - 1; i >= 0; i--) {
+      this.openBlock();
+      this.#mergeLabels.set(merges[i] as Block, this.depth);
+    }
+    this.#emitBlock(block);
+    for (const merge of merges) {
+      this.close();
+      this.#tree(merge);
+    }
+    if (block.isLoopHeader) this.close();
+  }
+
+  #emitBlock(block: Block): void {
+    this.#block = block;
+    this.#dirty = { ...block.dirty };
+    this.#floatReady = block.floatReady;
+    this.#offset = block.offset;
+    if (block.isLoopHeader) this.#requestCheck();
+    for (const instruction of block.instructions) {
+      this.#instruction = instruction;
+      this.begin(instruction.temps);
+      this.statements(instruction.statements);
+      this.#offset += instruction.lengthBytes;
+    }
+    if (!block.instructions.at(-1)?.end) this.#edge(block, block.end);
+  }
+
+  /** Somebody wants attention: leaves at the start of the loop. */
+  #requestCheck(): void {
+    const { code } = this;
+    code.localGet(0);
+    code.memory(0x28, 2, VCPU.request);
+    this.openHintedIf(0);
+    this.#leaveByStub(this.#offset);
+    this.close();
+  }
+
+  /** The label that an edge can branch to, if it has one. */
+  #label(from: Block, offset: number): number | undefined {
+    const to = this.#region.byOffset.get(offset);
+    if (!to || isIrreducible(from, to)) return undefined;
+    if (to.order <= from.order) return this.#loopLabels.get(to);
+    return to.isMerge ? this.#mergeLabels.get(to) : undefined;
+  }
+
+  /** Goes from the end of a block to an offset; never falls through. */
+  #edge(from: Block, offset: number): void {
+    const label = this.#label(from, offset);
+    if (label !== undefined) {
+      this.code.br(this.depth - label);
+      return;
+    }
+    const to = this.#region.byOffset.get(offset);
+    if (to && !isIrreducible(from, to)) this.#tree(to);
+    else if (offset >= 0 && offset < PAGE_BYTES) this.#leaveByStub(offset);
+    else this.#jumpFar(() => this.#address(offset));
+  }
+
+  protected control(s: Stmt): void {
+    switch (s.kind) {
+      case StmtKind.Branch:
+        this.#branch(s.a as Expr);
+        break;
+      case StmtKind.Jump:
+        this.#jump(s.op === JumpHint.Call);
+        break;
+      case StmtKind.JumpReg:
+        this.#jumpReg(s.a as Expr, s.op);
+        break;
+      case StmtKind.Enter:
+        this.#enter(s);
+        break;
+      default:
+        throw new Error(`unknown IR statement kind ${s.kind}`);
+    }
+  }
+
+  #branch(condition: Expr): void {
+    const { code } = this;
+    const block = this.#block;
+    const taken = this.#offset + (this.#instruction as Translated).imm;
+    const dirty = { ...this.#dirty };
+    const takenLabel = this.#label(block, taken);
+    const otherwise = block.end;
+    const otherwiseLabel = this.#label(block, otherwise);
+    this.expr(condition);
+    if (taken === otherwise) {
+      code.op(0x1a);
+      this.#edge(block, otherwise);
+    } else if (takenLabel !== undefined) {
+      code.brIf(this.depth - takenLabel);
+      this.#edge(block, otherwise);
+    } else if (otherwiseLabel !== undefined) {
+      code.op(0x45);
+      code.brIf(this.depth - otherwiseLabel);
+      this.#edge(block, taken);
+    } else {
+      if (this.#region.byOffset.has(taken)) this.openIf();
+      else this.openHintedIf(0);
+      this.#edge(block, taken);
+      this.close();
+      this.#dirty = dirty;
+      this.#edge(block, otherwise);
+    }
+  }
+
+  #jump(isCallJump: boolean): void {
+    const block = this.#block;
+    const target = this.#offset + (this.#instruction as Translated).imm;
+    if (!isCallJump) {
+      this.#edge(block, target);
+      return;
+    }
+    const sibling = this.#siblings.get(target);
+    if (sibling === undefined) {
+      this.#callFar(() => this.#address(target));
+      return;
+    }
+    const { code } = this;
+    this.#spill(code, this.#dirty);
+    // The callee's own code asks only in its loops: recursion must ask here.
+    code.localGet(0);
+    code.memory(0x28, 2, VCPU.request);
+    code.localGet(DEPTH);
+    code.op(0x45);
+    code.op(0x72);
+    this.openHintedIf(0);
+    this.#address(target);
+    code.return();
+    this.close();
+    code.localGet(0);
+    code.localGet(BASE);
+    this.#oneLess();
+    code.call(sibling);
+    this.#afterCall();
+  }
+
+  #jumpReg(target: Expr, hint: number): void {
+    const { code } = this;
+    if (hint === JumpHint.Call) {
+      this.#callFar(() => this.expr(target));
+    } else if (hint === JumpHint.Return) {
+      this.#spill(code, this.#dirty);
+      this.expr(target);
+      code.return();
+    } else this.#computedJump(target);
+  }
+
+  /** A jump table over the targets that have been seen; anything else goes on in another region. */
+  #computedJump(target: Expr): void {
+    const { code } = this;
+    const labels = new Map<number, number>();
+    for (const offset of this.#region.jumpTargets) {
+      const label = this.#label(this.#block, offset);
+      if (label !== undefined) labels.set(offset, label);
+    }
+    const offsets = [...labels.keys()];
+    if (offsets.length === 0) {
+      this.#jumpFar(() => this.expr(target));
+      return;
+    }
+    const first = offsets[0] as number;
+    const count = ((offsets.at(-1) as number) - first) / 2 + 1;
+    const index = this.scratch(I64);
+    this.expr(target);
+    code.localTee(this.#npc);
+    this.#address(first);
+    code.op(0x7d);
+    code.i64Const(1);
+    code.op(0x88);
+    code.localTee(index);
+    code.i64Const(count);
+    code.op(0x54);
+    this.openIf();
+    code.localGet(index);
+    code.op(0xa7);
+    code.brTable(
+      Array.from({ length: count }, (_, i) => {
+        const label = labels.get(first + 2 * i);
+        return label === undefined ? 0 : this.depth - label;
+      }),
+      0,
+    );
+    this.close();
+    this.#jumpFar(() => code.localGet(this.#npc));
+  }
+
+  /** Goes on in another region, or leaves. */
+  #jumpFar(target: () => void): void {
+    const { code } = this;
+    this.#spill(code, this.#dirty);
+    code.localGet(0);
+    target();
+    code.localGet(DEPTH);
+    code.returnCall(this.functionIndex("callFar"));
+  }
+
+  #callFar(target: () => void): void {
+    const { code } = this;
+    this.#spill(code, this.#dirty);
+    code.localGet(0);
+    target();
+    this.#oneLess();
+    code.call(this.functionIndex("callFar"));
+    this.#afterCall();
+  }
+
+  #oneLess(): void {
+    this.code.localGet(DEPTH);
+    this.code.i32Const(1);
+    this.code.op(0x6b);
+  }
+
+  /** The pc that a call has come back with is on the stack: goes on at the return site when it is that one. */
+  #afterCall(): void {
+    const { code } = this;
+    const block = this.#block;
+    const site = this.#region.byOffset.get(block.end);
+    if (!site || isIrreducible(block, site)) {
+      code.return();
+      return;
+    }
+    code.localTee(this.#npc);
+    this.#address(block.end);
+    code.op(0x52);
+    this.openHintedIf(0);
+    code.localGet(this.#npc);
+    code.return();
+    this.close();
+    this.#load(site.live);
+    this.#dirty = { x: 0, f: 0 };
+    this.#edge(block, block.end);
+  }
+
+  /** Calls a routine that returns the next pc. */
+  #enter(s: Stmt): void {
+    const { code } = this;
+    const resumes = s.op === 1;
+    this.#spill(code, this.#dirty);
+    code.localGet(0);
+    this.pc();
+    this.nextPc();
+    for (const argument of s.args) this.expr(argument);
+    code.call(this.functionIndex(s.name));
+    if (resumes) {
+      code.localTee(this.#npc);
+      this.nextPc();
+      code.op(0x52);
+      this.openHintedIf(0);
+      code.localGet(this.#npc);
+    }
+    // Bit 0: a caller must not take it for a return to it, since the mode may have changed.
+    code.i64Const(1);
+    code.op(0x84);
+    code.return();
+    if (!resumes) return;
+    this.close();
+    this.#dirty = { x: 0, f: 0 };
+    this.#floatReady = false;
+    const written = s.operand as number;
+    this.#load({ x: written === 0 ? 0 : 1 << written, f: 0 });
+  }
+
+  // Exits
+
+  #leaveByStub(offset: number): void {
+    const { code } = this;
+    code.i32Const(offset);
+    code.localSet(this.#exitOffset);
+    const { x, f } = this.#dirty;
+    const key = `${x},${f}`;
+    let stub = this.#stubs.get(key);
+    if (!stub) {
+      stub = { dirty: { x, f }, branches: [] };
+      this.#stubs.set(key, stub);
+    }
+    stub.branches.push({ place: code.brLater(), depth: this.depth });
+  }
+
+  protected leaveForTrap(): void {
+    this.#leaveByStub(this.#offset);
+  }
+
+  protected override requireFloat(): void {
+    if (this.#floatReady) return;
+    super.requireFloat();
+    this.#floatReady = true;
+  }
+
+  // Registers
+
+  #load({ x, f }: RegisterSet): void {
+    const { code } = this;
+    forEachBit(x, (register) => {
+      code.localGet(0);
+      code.memory(0x29, 3, VCPU.x + 8 * register);
+      code.localSet(this.#xLocal(register));
+    });
+    forEachBit(f, (register) => {
+      code.localGet(0);
+      code.memory(0x2b, 3, VCPU.f + 8 * register);
+      code.localSet(this.#fLocal(register));
+    });
+    if (!this.#touchesMemory) return;
+    code.localGet(0);
+    code.memory(0x28, 2, VCPU.tlbData);
+    code.localSet(this.tlbLocal);
+  }
+
+  #spill(code: Code, { x, f }: RegisterSet): void {
+    forEachBit(x, (register) => {
+      code.localGet(0);
+      code.localGet(this.#xLocal(register));
+      code.memory(0x37, 3, VCPU.x + 8 * register);
+    });
+    forEachBit(f, (register) => {
+      code.localGet(0);
+      code.localGet(this.#fLocal(register));
+      code.memory(0x39, 3, VCPU.f + 8 * register);
+    });
+  }
+
+  #xLocal(register: number): number {
+    return (this.#xLocals[register] ??= this.locals.allocate(I64));
+  }
+  #fLocal(register: number): number {
+    return (this.#fLocals[register] ??= this.locals.allocate(F64));
+  }
+
+  protected getReg(reg: Operand): void {
+    this.code.localGet(this.#xLocal(reg as number));
+  }
+  protected setReg(reg: Operand, value: Expr): void {
+    if (reg === 0) {
+      if (isPure(value)) return;
+      this.expr(value);
+      this.code.op(0x1a);
+      return;
+    }
+    this.expr(value);
+    this.code.localSet(this.#xLocal(reg as number));
+    this.#dirty.x |= 1 << (reg as number);
+  }
+  protected getFReg(reg: Operand): void {
+    this.code.localGet(this.#fLocal(reg as number));
+  }
+  protected setFReg(reg: Operand, value: Expr): void {
+    this.expr(value);
+    this.code.localSet(this.#fLocal(reg as number));
+    this.#dirty.f |= 1 << (reg as number);
+  }
+  protected immediate(_operand: Operand, _type: ValueType): void {
+    throw new Error("an immediate is known when a region is translated");
+  }
+
+  protected pc(): void {
+    this.#address(this.#offset);
+  }
+  protected nextPc(): void {
+    this.#address(this.#offset + (this.#instruction as Translated).lengthBytes);
+  }
+  #address(offset: number): void {
+    const { code } = this;
+    code.localGet(BASE);
+    if (offset === 0) return;
+    code.i64Const(offset);
+    code.op(0x7c);
+  }
+}
+
+function forEachBit(set: number, each: (index: number) => void): void {
+  for (let rest = set; rest !== 0; ) {
+    const index = 31 - Math.clz32(rest & -rest);
+    each(index);
+    rest &= rest - 1;
+  }
+}
+
+const IMPURE: readonly number[] = [ExprKind.GuestLoad, ExprKind.Call, ExprKind.CallIndirect, ExprKind.Atomic];
+/** True when evaluating has no effect. */
+function isPure(e: Expr): boolean {
+  if (IMPURE.includes(e.kind)) return false;
+  return (!e.a || isPure(e.a)) && (!e.b || isPure(e.b)) && (!e.c || isPure(e.c)) && e.args.every(isPure);
+}

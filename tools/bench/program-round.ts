@@ -1,0 +1,53 @@
+/**
+ * One round of programs. Every peer boots once; then each program runs in one peer after the other (A B A B), so that
+ * what is compared ran within seconds of each other, while the other guest was idle.
+ */
+import { GuestSession } from "./guest-session.ts";
+import type { Round, RunPlan } from "./run-plan.ts";
+import type { Row } from "./suites.ts";
+
+type Programs = { readonly name: string; readonly smp: number; readonly rows: readonly Row[] };
+
+/**
+ * `extra` are more options for every peer. A program that fails is in the result's failures; an emulator that dies or
+ * hangs rejects with a BenchError. No emulator is left in any case.
+ */
+export async function programRound(
+  suite: Programs,
+  plan: RunPlan,
+  { round, result }: Round,
+  extra: readonly string[] = [],
+): Promise<void> {
+  const { peers, rounds, scale, timeoutMs, log } = plan;
+  const sessions: GuestSession[] = [];
+  const machine = { ...plan.programGuest, smp: suite.smp, append: "quiet" };
+  const heading = `${suite.name}, round ${round + 1} of ${rounds}`;
+  try {
+    for (const peer of peers) {
+      log.step(`${heading}: booting ${peer.name}`);
+      sessions.push(await GuestSession.boot(peer, machine, extra));
+      log.done();
+    }
+    for (const row of suite.rows) {
+      for (const session of sessions) {
+        const peer = session.peer.name;
+        log.step(`${heading}: ${row.name} in ${peer}`);
+        const answer = await session.run(row, scale, timeoutMs);
+        if (answer.kind === "done") {
+          const { guestNs: timeNs, hostNs, checksum } = answer;
+          result.samples.push({ row: row.name, peer, round, timeNs, hostNs, checksum });
+          log.done(`${(timeNs / 1e9).toFixed(2)} s in the guest`);
+        } else {
+          result.failures.push(`${row.name} failed in ${peer}: ${answer.reason}`);
+          log.done(`failed: ${answer.reason}`);
+        }
+      }
+    }
+    for (const session of sessions) {
+      if (!(await session.quit()))
+        result.failures.push(`${suite.name}: ${session.peer.name} did not switch itself off`);
+    }
+  } finally {
+    for (const session of sessions) session.kill();
+  }
+}

@@ -1,0 +1,4 @@
+/* nothing: what `spawn` starts. */
+int main(void) {
+  return 7;
+}

@@ -1,0 +1,3 @@
+# sha256sum.sh: hashes /tmp/text.
+set -e
+sha256sum </tmp/text

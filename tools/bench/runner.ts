@@ -1,0 +1,94 @@
+/** Runs a suite round by round, and judges what came out. */
+import { BenchError } from "./bench-error.ts";
+import { bootRound } from "./boot-round.ts";
+import { type Counted, countInstructions } from "./instruction-count.ts";
+import { findPeers } from "./peers.ts";
+import { programRound } from "./program-round.ts";
+import type { SuiteResult } from "./results.ts";
+import type { RunPlan } from "./run-plan.ts";
+import { checksumDifference, clockDisagreement, scaling, spread } from "./statistics.ts";
+import type { ProgramSuite, RateSuite, Suite } from "./suites.ts";
+
+const INTERPRET = ["-accel", "interp"];
+
+/** Never rejects for what happens to an emulator or a program: that is in `failures`. */
+export async function runSuite(suite: Suite, plan: RunPlan): Promise<SuiteResult> {
+  const result: SuiteResult = {
+    suite: suite.name,
+    title: suite.title,
+    smp: suite.smp,
+    rows: suite.rows.map((row) => row.name),
+    samples: [],
+    figures: [],
+    failures: [],
+    warnings: [],
+  };
+  try {
+    if (suite.kind === "rate") await runRates(suite, plan, result);
+    else if (suite.kind === "boot") {
+      for (let round = 0; round < plan.rounds; round++) await bootRound(suite, plan, { round, result });
+    } else await runPrograms(suite, plan, result);
+  } catch (error) {
+    if (!(error instanceof BenchError)) throw error;
+    result.failures.push(`${suite.name}: ${error.message}`);
+    plan.log.done("failed");
+  }
+  judge(result);
+  return result;
+}
+
+async function runPrograms(suite: ProgramSuite, plan: RunPlan, result: SuiteResult): Promise<void> {
+  for (let round = 0; round < plan.rounds; round++) await programRound(suite, plan, { round, result });
+  for (const wanted of suite.scalings ?? []) {
+    for (const { name: peer } of plan.peers) {
+      const values = scaling(result.samples, peer, wanted);
+      if (values === undefined) continue;
+      const bar = isTinamou(peer) ? { bar: wanted.bar } : {};
+      result.figures.push({ name: wanted.name, peer, unit: "times the throughput", spread: values, ...bar });
+    }
+  }
+}
+
+/** Only Tinamou interprets; QEMU counts the instructions. */
+async function runRates(suite: RateSuite, plan: RunPlan, result: SuiteResult): Promise<void> {
+  const peers = plan.peers.filter((peer) => isTinamou(peer.name));
+  const [qemu] = findPeers(["qemu"], []);
+  if (qemu === undefined) return;
+  const counts = new Map<string, Counted>();
+  for (const row of suite.rows) {
+    plan.log.step(`${suite.name}: counting the instructions of ${row.name}`);
+    const counted = await countInstructions(qemu, plan.programGuest, { ...plan, row });
+    counts.set(row.name, counted);
+    plan.log.done(`${(counted.instructions / 1e6).toFixed(0)} million`);
+  }
+  for (let round = 0; round < plan.rounds; round++) {
+    await programRound(suite, { ...plan, peers }, { round, result }, INTERPRET);
+  }
+  for (const [row, { instructions, checksum }] of counts) {
+    for (const { name: peer } of peers) {
+      const runs = result.samples.filter((sample) => sample.row === row && sample.peer === peer);
+      if (runs.length === 0) continue;
+      const rates = spread(runs.map((sample) => instructions / (sample.timeNs / 1e3)));
+      result.figures.push({ name: row, peer, unit: "million instructions a second", spread: rates });
+      if (runs.some((sample) => sample.checksum !== checksum)) {
+        result.failures.push(`${row}: ${peer}'s checksum is not that of the run whose instructions were counted`);
+      }
+    }
+  }
+}
+
+function isTinamou(peer: string): boolean {
+  return peer.startsWith("tinamou");
+}
+
+function judge(result: SuiteResult): void {
+  for (const row of result.rows) {
+    const difference = checksumDifference(result.samples, row);
+    if (difference !== undefined) result.failures.push(difference);
+    if (!result.samples.some((sample) => sample.row === row)) result.failures.push(`${row}: it was not measured`);
+  }
+  for (const sample of result.samples) {
+    const disagreement = clockDisagreement(sample);
+    if (disagreement !== undefined) result.warnings.push(disagreement);
+  }
+}
