@@ -186,7 +186,6 @@ export class Vcpu {
     const { pc } = this;
     const page = this.#fetch(pc);
     if (page !== 0) this.compiler?.compile(page, Number(pc & 0xfffn));
-    (globalThis as any).console.error(this.index, JSON.stringify(this.compiler?.statistics));
   }
 
   #hostFunctions(ports: VcpuPorts): HostFunctions {
