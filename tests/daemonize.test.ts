@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { runToEnd, testFolder, writeFirmware } from "./firmware.ts";
+import { runToEnd, testFolder, until, writeFirmware } from "./firmware.ts";
 
 const folder = testFolder();
 const MACHINE = ["-M", "virt", "-bios", writeFirmware(folder), "-m", "16", "-display", "none"];
@@ -14,14 +14,6 @@ afterEach(() => {
 });
 
 const daemonPid = (): number => Number(readFileSync(pidfile, "utf8"));
-
-async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error("nothing happened within 10 s");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
 
 /** Types `keys`; resolves when all of `answer` has come. */
 async function talk(socket: Socket, keys: string, answer: string): Promise<void> {

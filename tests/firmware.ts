@@ -153,17 +153,31 @@ export function writeFirmware(folder: string): string {
   return path;
 }
 
+/** How long a test waits for anything. */
+export const LIMIT_MS = 20_000;
+
 const COMMAND = join(ROOT, "dist", "tinamou-system-riscv64.js");
 const open = new Set<Terminal>();
 afterAll(() => {
   for (const terminal of open) terminal.kill();
 });
 
+type Environment = Readonly<Record<string, string>>;
+
 /** Starts the built command; it is killed after the last test if it still runs. */
-export function startCommand(args: readonly string[]): Terminal {
-  const terminal = new Terminal(process.execPath, [COMMAND, ...args]);
+export function startCommand(args: readonly string[], env: Environment = {}): Terminal {
+  const terminal = new Terminal(process.execPath, [COMMAND, ...args], env);
   open.add(terminal);
   return terminal;
+}
+
+/** Resolves when `condition` holds; looks often. */
+export async function until(condition: () => boolean): Promise<void> {
+  const end = Date.now() + LIMIT_MS;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`nothing happened within ${LIMIT_MS} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 export type Ended = {
@@ -174,9 +188,9 @@ export type Ended = {
 };
 
 /** Runs the built command to its end; `keys` are typed at once. */
-export async function runToEnd(args: readonly string[], keys: string): Promise<Ended> {
-  const terminal = startCommand(args);
+export async function runToEnd(args: readonly string[], keys: string, env: Environment = {}): Promise<Ended> {
+  const terminal = startCommand(args, env);
   terminal.type(keys);
-  const exitCode = await terminal.exit(20_000);
+  const exitCode = await terminal.exit(LIMIT_MS);
   return { exitCode, output: terminal.output, errors: terminal.errors, pid: terminal.pid };
 }

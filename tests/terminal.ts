@@ -8,8 +8,8 @@ export class Terminal {
   #text = "";
   #look = (): void => {};
 
-  constructor(command: string, args: readonly string[]) {
-    this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+  constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
     this.#child.stdout?.on("data", (bytes: Buffer) => {
       this.#text += bytes.toString("latin1");
       this.#look();

@@ -11,7 +11,8 @@ import { closeSync, openSync } from "node:fs";
 /** Set for the second process. */
 const MARK = "TINAMOU_DAEMON";
 const READY = "ready";
-const STANDARD_ERROR = 2;
+/** Standard output and error. */
+const OUTPUTS = [1, 2] as const;
 /** As QEMU: nothing that a daemon makes is for everybody. */
 const UMASK = 0o027;
 
@@ -25,7 +26,7 @@ export function startDaemon(argv: readonly string[]): Promise<number> {
   const script = process.argv[1] ?? "";
   const child = spawn(process.execPath, [...process.execArgv, script, ...argv], {
     detached: true,
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
     env: { ...process.env, [MARK]: "1" },
   });
   return new Promise((resolve, reject) => {
@@ -50,9 +51,11 @@ const giveUp = (): void => process.exit(1);
 export function daemonReady(): void {
   process.off("disconnect", giveUp);
   process.chdir("/");
-  // The lowest free descriptor is taken, so standard error goes nowhere from here on.
-  closeSync(STANDARD_ERROR);
-  openSync("/dev/null", "w");
+  for (const descriptor of OUTPUTS) {
+    // The lowest free number is taken, so what is written there goes nowhere from here on.
+    closeSync(descriptor);
+    openSync("/dev/null", "w");
+  }
   process.send?.(READY, () => {
     if (process.connected) process.disconnect();
   });

@@ -45,10 +45,13 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
   const chardevs = new Map(options.chardevs);
   const opened: CharBackend[] = [];
   for (const chardev of config.chardevs) {
-    const backend = await openChardev(chardev, { say: options.say });
+    const backend = await openChardev(chardev, {
+      say: options.say,
+      redirected: (line) => void process.stdout.write(`${line}\n`),
+    });
     opened.push(backend);
     if (chardev.kind === "stdio" && chardev.mux) {
-      chardevs.set(chardev.id, new CharMux(backend, clock, { exit: options.exit }).port("serial0"));
+      chardevs.set(chardev.id, new CharMux(backend, clock, { exit: options.exit }).shared(chardev.id));
     } else chardevs.set(chardev.id, backend);
   }
   return {

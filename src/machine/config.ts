@@ -63,6 +63,9 @@ export type BootConfig = {
   readonly dtb?: string;
   /** Write the device tree blob here and exit (`-M dumpdtb=`). */
   readonly dumpdtb?: string;
+  /** `-boot menu=` and `reboot-timeout=`: firmware reads them from fw_cfg. */
+  readonly menu?: boolean;
+  readonly rebootTimeoutMs?: number;
 };
 
 /** An `-object`: type name, id and the properties as given. */

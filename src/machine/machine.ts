@@ -18,6 +18,7 @@ import { loadKernelImage } from "#machine/boot/kernel-image.ts";
 import { answerMmio } from "#machine/mmio-mailbox.ts";
 import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
+import { rtcClock } from "#machine/rtc-clock.ts";
 import type { ThreadData } from "#machine/vcpu-thread.ts";
 import { type BootImage, type BootPlan, planBoot } from "#machine/virt/boot-plan.ts";
 import { patchChosen, patchMemory } from "#machine/virt/chosen.ts";
@@ -180,6 +181,7 @@ export class Machine {
       disks: host.disks,
       chardevs: host.chardevs,
       log: this.#log,
+      rtc: rtcClock(config.rtc, host.clock, () => this.#clock.nowNs(), new Date().getTimezoneOffset()),
     });
   }
 

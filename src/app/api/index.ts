@@ -6,6 +6,7 @@ import type { CharBackend, CharFrontend } from "#core/host.ts";
 import { parseCommandLine } from "#app/cli/command-line.ts";
 import { openLog } from "#app/log-setup.ts";
 import { type NodeHost, nodeHost } from "#app/node-host.ts";
+import { expandArguments } from "#app/read-config.ts";
 import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
 
 export type { MachineEvent } from "#machine/machine.ts";
@@ -93,7 +94,7 @@ export class Machine {
 
   /** Builds a stopped machine. Throws errors with a `code` and a sentence. */
   static async create(options: MachineOptions): Promise<Machine> {
-    const command = parseCommandLine([
+    const argv = [
       "-M",
       "virt",
       "-display",
@@ -110,13 +111,15 @@ export class Machine {
       ...(options.initrd === undefined ? [] : ["-initrd", options.initrd]),
       ...(options.append === undefined ? [] : ["-append", options.append]),
       ...(options.args ?? []),
-    ]);
+    ];
+    const command = parseCommandLine(expandArguments(argv));
     if (command.kind === "print") throw new Error("an option that prints and exits makes no machine");
     const console = new Console();
     const log = await openLog(command.host, (line) => process.stderr.write(`${line}\n`));
     const config = {
       ...command.machine,
-      chardevs: [],
+      // The console takes the place of the serial port's.
+      chardevs: command.machine.chardevs.filter(({ id }) => !command.machine.serials.includes(id)),
       serials: [CONSOLE_ID],
       ...(log && { log: log.config }),
     };

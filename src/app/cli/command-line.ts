@@ -12,6 +12,7 @@ import { resolveAccel } from "./accel-option.ts";
 import { nodeDrives } from "./blockdev-option.ts";
 import { resolveCpu } from "./cpu-option.ts";
 import { resolveDevices } from "./device-option.ts";
+import { BOARD_DEVICES } from "./device-table.ts";
 import { type Draft, type Known, newDraft } from "./draft.ts";
 import { resolveDrives } from "./drive-option.ts";
 import type { TraceRequest } from "./log-option.ts";
@@ -54,7 +55,7 @@ export type CommandLine =
 /** Reads the arguments behind the program's name. Throws `OptionError` and nothing else. */
 export function parseCommandLine(argv: readonly string[], known: Partial<Known> = {}): CommandLine {
   const uses = splitArguments(argv);
-  const draft = newDraft({ version: VERSION, traceEvents: TRACE_EVENT_NAMES, ...known });
+  const draft = newDraft({ version: VERSION, traceEvents: TRACE_EVENT_NAMES, dataDirectories: [], ...known });
   for (const { row, use, text } of uses) {
     within(use, () => row.apply(draft, text, use));
     if (draft.print) return { kind: "print", ...draft.print };
@@ -170,6 +171,8 @@ function resolveBoot(draft: Draft, machine: MachineChoice): BootConfig {
     ...(append === undefined ? {} : { append }),
     ...(dtb === undefined ? {} : { dtb }),
     ...(dumpdtb === undefined ? {} : { dumpdtb }),
+    ...(draft.bootMenu === undefined ? {} : { menu: draft.bootMenu }),
+    ...(draft.rebootTimeoutMs === undefined ? {} : { rebootTimeoutMs: draft.rebootTimeoutMs }),
   };
 }
 
@@ -315,12 +318,17 @@ function addDriveDevices(draft: Draft, drives: readonly DriveConfig[]): void {
 function resolveBoardGlobals(draft: Draft): boolean | undefined {
   let legacy: boolean | undefined;
   for (const { use, value } of draft.globals) {
-    if (value.driver !== "virtio-mmio") continue;
+    if (!BOARD_DEVICES.includes(value.driver)) continue;
     within(use, () => {
-      if (value.property !== "force-legacy") {
-        throw new OptionError("unknown-name", `Property '${value.driver}.${value.property}' not found`);
+      if (value.driver === "virtio-mmio" && value.property === "force-legacy") {
+        legacy = requireBool(value.property, value.value);
+      } else {
+        const what = `property '${value.driver}.${value.property}'`;
+        throw new OptionError(
+          "not-available",
+          `${what} cannot be set; of the board's own devices only virtio-mmio.force-legacy can`,
+        );
       }
-      legacy = requireBool(value.property, value.value);
     });
   }
   return legacy;

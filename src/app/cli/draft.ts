@@ -11,7 +11,12 @@ import type { TraceRequest } from "./log-option.ts";
 import type { Located, OptionUse } from "./option-error.ts";
 
 /** What the program around the parser knows. */
-export type Known = { readonly version: string; readonly traceEvents: readonly string[] };
+export type Known = {
+  readonly version: string;
+  readonly traceEvents: readonly string[];
+  /** Where firmware is looked for beside the directories of `-L`. */
+  readonly dataDirectories: readonly string[];
+};
 
 /** Text to print instead of running, as `-help` asks for. It ends with a line end. */
 export type Print = { readonly text: string; readonly exitCode: 0 | 1 };
@@ -47,6 +52,8 @@ export type Draft = {
   initrd: string | undefined;
   append: string | undefined;
   dtb: string | undefined;
+  bootMenu: boolean | undefined;
+  rebootTimeoutMs: number | undefined;
 
   name: string | undefined;
   processName: string | undefined;
@@ -96,6 +103,8 @@ export function newDraft(known: Known): Draft {
     initrd: undefined,
     append: undefined,
     dtb: undefined,
+    bootMenu: undefined,
+    rebootTimeoutMs: undefined,
     name: undefined,
     processName: undefined,
     uuid: undefined,

@@ -28,6 +28,15 @@ export const PROCESS_ROWS: readonly OptionRow[] = [
     },
   },
   {
+    names: ["readconfig"],
+    argument: "FILE",
+    help: ['read options from a file: [GROUP "ID"] and lines NAME = "VALUE"'],
+    // The program puts the file's options in its place before it comes here.
+    apply: () => {
+      throw new OptionError("not-available", "options cannot be read from a file here");
+    },
+  },
+  {
     names: ["no-user-config"],
     help: ["accepted; there are no configuration files"],
     apply: () => {},

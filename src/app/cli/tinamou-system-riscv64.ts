@@ -3,13 +3,15 @@
  * The command: QEMU's command line in, a machine on this terminal or in the background out.
  */
 import { parseCommandLine } from "#app/cli/command-line.ts";
+import { firmwareDirectories } from "#app/boot-files.ts";
 import { beginDaemon, isDaemon, startDaemon } from "#app/daemon.ts";
 import { say } from "#app/messages.ts";
 import { removePidfile } from "#app/pidfile.ts";
+import { expandArguments } from "#app/read-config.ts";
 import { runCommand } from "#app/run-command.ts";
 
 async function main(argv: readonly string[]): Promise<void> {
-  const command = parseCommandLine(argv);
+  const command = parseCommandLine(expandArguments(argv), { dataDirectories: firmwareDirectories([]) });
   if (command.kind === "print") {
     process.stdout.write(command.text);
     process.exitCode = command.exitCode;

@@ -17,6 +17,7 @@ import { VirtioBlk } from "#hw/devices/virtio-blk.ts";
 import { VirtioConsole } from "#hw/devices/virtio-console.ts";
 import { VirtioRng } from "#hw/devices/virtio-rng.ts";
 import type { DeviceConfig, MachineConfig } from "#machine/config.ts";
+import type { RtcClock } from "#machine/rtc-clock.ts";
 import { VIRT_IRQ, VIRT_MEMORY_MAP, VIRT_VIRTIO_COUNT, virtioEntry } from "#machine/virt/memory-map.ts";
 import { virtFwCfgItems } from "#machine/virt/fw-cfg-items.ts";
 import { VirtBlock } from "#machine/virt/virt-layout.ts";
@@ -58,6 +59,7 @@ export type MachineDevicePorts = {
   readonly disks: ReadonlyMap<string, Disk>;
   readonly chardevs: ReadonlyMap<string, CharBackend>;
   readonly log: Log;
+  readonly rtc: RtcClock;
 };
 
 export type MachineDevices = { readonly map: MmioMap; readonly devices: readonly Device[] };
@@ -75,9 +77,17 @@ export function makeMachineDevices(
     for (const region of device.regions) map.add(base, region);
   };
   add(test.base, new SifiveTest({ shutdown: (code) => ports.shutdown(code), reset: () => ports.reset() }));
-  add(rtc.base, new GoldfishRtc({ irq: ports.irq(VIRT_IRQ.rtc), clock: ports.clock, timers: ports.timers }));
+  const { clock, offsetNs } = ports.rtc;
+  add(rtc.base, new GoldfishRtc({ irq: ports.irq(VIRT_IRQ.rtc), clock, timers: ports.timers }, { offsetNs }));
   // The device makes the signature, its ID and the file directory itself.
-  const items = virtFwCfgItems({ cpus: config.smp.cpus, uuid: config.uuid, noGraphic: true, bootOrder: [] })
+  const items = virtFwCfgItems({
+    cpus: config.smp.cpus,
+    uuid: config.uuid,
+    noGraphic: true,
+    bootOrder: [],
+    bootMenu: config.boot.menu,
+    rebootTimeoutMs: config.boot.rebootTimeoutMs,
+  })
     .filter(({ key }) => ![0x00, 0x01, 0x19].includes(key))
     .map(({ key, name, data }) => (name === undefined ? { key, data } : { name, data }));
   add(fwCfg.base, new FwCfg({ dma: ports.dma }, items));
