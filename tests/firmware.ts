@@ -156,7 +156,7 @@ export function writeFirmware(folder: string): string {
 /** How long a test waits for anything. */
 export const LIMIT_MS = 20_000;
 
-const COMMAND = join(ROOT, "dist", "tinamou-system-riscv64.js");
+export const COMMAND = join(ROOT, "dist", "tinamou-system-riscv64.js");
 const open = new Set<Terminal>();
 afterAll(() => {
   for (const terminal of open) terminal.kill();

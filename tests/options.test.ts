@@ -76,7 +76,9 @@ test("-name process= is what the system shows; -msg puts time and guest before m
   expect(readFileSync(`/proc/${terminal.pid}/cmdline`, "latin1")).toMatch(/^emu-test/);
   process.kill(terminal.pid, "SIGTERM");
   expect(await terminal.exit(LIMIT_MS)).toBe(0);
-  expect(terminal.errors).toMatch(/^\d{4}-\d\d-\d\dT\S+Z box tinamou-system-riscv64: terminating on signal SIGTERM\n$/);
+  expect(terminal.errors).toMatch(
+    /^\d{4}-\d\d-\d\dT\S+Z box tinamou-system-riscv64: terminating on signal 15 \(SIGTERM\)\n$/,
+  );
 });
 
 test("-L: firmware by name, and the default one", async () => {

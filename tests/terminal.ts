@@ -34,6 +34,11 @@ export class Terminal {
     this.#child.stdin?.write(text);
   }
 
+  /** Nothing more will be typed. */
+  endInput(): void {
+    this.#child.stdin?.end();
+  }
+
   /** Everything up to the end of the first match; later calls look behind it. */
   waitFor(pattern: RegExp, timeoutMs: number): Promise<string> {
     return new Promise((resolve, reject) => {

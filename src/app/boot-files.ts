@@ -7,6 +7,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { StartError } from "#app/start-error.ts";
 import type { BootConfig } from "#machine/config.ts";
+import { decodeDeviceTree } from "#machine/device-tree.ts";
 import type { BootFiles } from "#machine/machine.ts";
 
 /** Names of the default firmware, ours and QEMU's. */
@@ -20,12 +21,17 @@ export function firmwareDirectories(given: readonly string[]): string[] {
 
 /** Reads them all. Rejects with `StartError`. */
 export async function readBootFiles(boot: BootConfig, dataDirectories: readonly string[]): Promise<BootFiles> {
+  const firmware = firmwarePath(boot.bios, firmwareDirectories(dataDirectories));
   return {
-    firmware: await read("firmware", firmwarePath(boot.bios, firmwareDirectories(dataDirectories))),
-    kernel: await read("kernel", boot.kernel),
+    firmware: await read("firmware", firmware, requireContent),
+    kernel: await read("kernel", boot.kernel, requireContent),
     initrd: await read("initrd", boot.initrd),
-    dtb: await read("device tree", boot.dtb),
+    dtb: await read("device tree", boot.dtb, decodeDeviceTree),
   };
+}
+
+function requireContent(bytes: Uint8Array): void {
+  if (bytes.length === 0) throw new StartError("it is empty");
 }
 
 function firmwarePath(bios: string, directories: readonly string[]): string | undefined {
@@ -47,10 +53,17 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "this user may not read it",
 };
 
-async function read(what: string, path: string | undefined): Promise<Uint8Array | undefined> {
+/** `check` throws for content that cannot be used. */
+async function read(
+  what: string,
+  path: string | undefined,
+  check: (bytes: Uint8Array) => unknown = () => {},
+): Promise<Uint8Array | undefined> {
   if (path === undefined) return undefined;
   try {
-    return new Uint8Array(await readFile(path));
+    const bytes = new Uint8Array(await readFile(path));
+    check(bytes);
+    return bytes;
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     throw new StartError(`could not load ${what} '${path}': ${REASONS[code ?? ""] ?? message}`, { cause });

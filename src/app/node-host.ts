@@ -17,6 +17,8 @@ import { nodeRandom } from "#platform/node/random.ts";
 export type NodeHostOptions = {
   /** Ctrl-A x on a multiplexed terminal. */
   readonly exit: () => void;
+  /** A thread has died of an internal error, which was said. */
+  readonly fail: () => void;
   readonly say: (line: string) => void;
   /** Character devices that the program brings itself, by id. */
   readonly chardevs?: ReadonlyMap<string, CharBackend>;
@@ -76,7 +78,7 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
         worker.once("error", reject);
         worker.on("error", (error) => {
           options.say(`internal error in the ${kind} thread: ${error.message}`);
-          options.exit();
+          options.fail();
         });
       }),
   };

@@ -5,7 +5,7 @@ import { StartError } from "#app/start-error.ts";
 
 let written: string | undefined;
 
-/** Throws `StartError`. */
+/** It is removed when the process ends. Throws `StartError`. */
 export function writePidfile(path: string): void {
   try {
     writeFileSync(path, `${process.pid}\n`);
@@ -14,9 +14,10 @@ export function writePidfile(path: string): void {
   }
   // A daemon changes its folder.
   written = resolve(path);
+  process.once("exit", removePidfile);
 }
 
-export function removePidfile(): void {
+function removePidfile(): void {
   if (written !== undefined) rmSync(written, { force: true });
   written = undefined;
 }

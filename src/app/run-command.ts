@@ -2,6 +2,7 @@
  * Runs the machine of a command line until the guest, the user or a signal ends it.
  */
 import { writeFile } from "node:fs/promises";
+import { constants } from "node:os";
 import { resolve } from "node:path";
 import { readBootFiles } from "#app/boot-files.ts";
 import type { CommandLine } from "#app/cli/command-line.ts";
@@ -9,7 +10,7 @@ import { daemonReady } from "#app/daemon.ts";
 import { openLog } from "#app/log-setup.ts";
 import { say, setMessagePrefix } from "#app/messages.ts";
 import { nodeHost } from "#app/node-host.ts";
-import { removePidfile, writePidfile } from "#app/pidfile.ts";
+import { writePidfile } from "#app/pidfile.ts";
 import { StartError } from "#app/start-error.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { Machine, makeBootPlan } from "#machine/machine.ts";
@@ -28,15 +29,19 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   checkAvailable(machine);
   const files = await readBootFiles(machine.boot, options.dataDirectories);
   if (machine.boot.dumpdtb !== undefined) {
-    await writeFile(machine.boot.dumpdtb, makeBootPlan(machine, files, nodeRandom()).fdtBlob);
-    return say(`info: dtb dumped to ${machine.boot.dumpdtb}. Exiting.`);
+    return dumpDeviceTree(machine.boot.dumpdtb, makeBootPlan(machine, files, nodeRandom()).fdtBlob);
   }
   if (options.pidfile !== undefined) writePidfile(options.pidfile);
   const log = await openLog(options, say);
   const config = { ...(options.daemonize ? withAbsolutePaths(machine) : machine), ...(log && { log: log.config }) };
 
   const end = makeEnd();
-  const host = await nodeHost(config, { exit: () => void end.run(0), say, log: log?.target });
+  const host = await nodeHost(config, {
+    exit: () => void end.run(0),
+    fail: () => void end.run(1),
+    say,
+    log: log?.target,
+  });
   end.steps.unshift(() => host.close());
   const running = await Machine.create(config, files, host);
   end.steps.unshift(() => running.quit());
@@ -46,6 +51,15 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   });
   if (!config.startStopped) await running.start();
   if (options.daemonize) daemonReady();
+}
+
+async function dumpDeviceTree(path: string, blob: Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, blob);
+  } catch (cause) {
+    throw new StartError(`the device tree cannot be written to ${path}: ${(cause as Error).message}`, { cause });
+  }
+  say(`info: dtb dumped to ${path}. Exiting.`);
 }
 
 function checkAvailable({ machine, accel }: MachineConfig): void {
@@ -69,7 +83,6 @@ function makeEnd(): { readonly steps: (() => Promise<void>)[]; run(exitCode: num
     if (isEnding) return;
     isEnding = true;
     for (const step of steps) await step();
-    removePidfile();
     // The rest of the output goes out before the process ends.
     process.stdout.write("", () => process.exit(exitCode));
   };
@@ -77,7 +90,7 @@ function makeEnd(): { readonly steps: (() => Promise<void>)[]; run(exitCode: num
     process.on(signal, () => {
       // Whoever asks twice does not want to wait for the first.
       if (isEnding) process.exit(1);
-      say(`terminating on signal ${signal}`);
+      say(`terminating on signal ${constants.signals[signal]} (${signal})`);
       void run(0);
     });
   }

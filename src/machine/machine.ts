@@ -9,7 +9,7 @@ import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import { OperationQueue } from "#core/operation-queue.ts";
 import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
-import { CONTROL, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
+import { CONTROL, LayoutError, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import type { Dma } from "#hw/bus/types.ts";
 import { encodeDeviceTree, decodeDeviceTree } from "#machine/device-tree.ts";
 import type { MachineConfig } from "#machine/config.ts";
@@ -147,7 +147,7 @@ export class Machine {
     this.layout = virtLayout(config);
     this.#plan = makeBootPlan(config, files, host.random);
     const pages = this.layout.totalBytes / 65_536;
-    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.memory = allocate(pages);
     const { buffer } = this.memory;
     this.#words = new Int32Array(buffer);
     this.#blocks = Array.from({ length: this.layout.vcpuCount }, (_, i) => vcpuBlock(this.layout, i));
@@ -389,6 +389,18 @@ export class Machine {
         return new Uint8Array(buffer, ram.host + offset, lengthBytes);
       },
     };
+  }
+}
+
+/** Throws `LayoutError` when the host has not that much. */
+function allocate(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw new LayoutError(
+      `the host did not give the ${Math.ceil(pages / 16)} MiB of memory that the machine needs; use less RAM (-m) or fewer vCPUs (-smp)`,
+      { cause },
+    );
   }
 }
 

@@ -127,7 +127,8 @@ export class Machine {
       path === undefined ? undefined : new Uint8Array(await readFile(path));
     const host = await nodeHost(config, {
       exit: () => {},
-      say: () => {},
+      fail: () => {},
+      say: (line) => process.stderr.write(`${line}\n`),
       chardevs: new Map([[CONSOLE_ID, console]]),
       log: log?.target,
     });

@@ -16,7 +16,7 @@ test.each<[string, OptionError["code"], string]>([
   ["-foo", "invalid-option", "-foo: invalid option"],
   ["--foo", "invalid-option", "--foo: invalid option"],
   ["-", "invalid-option", "-: invalid option"],
-  ["---help", "invalid-option", "---help: invalid option"],
+  ["---help", "invalid-option", "---help: invalid option; did you mean -help?"],
   ["-kernel", "missing-argument", "-kernel: requires an argument"],
   ["-append a -M", "missing-argument", "-M: requires an argument"],
   ["-M foo", "unknown-name", "-M foo: unsupported machine type; use -machine help to list supported machines"],

@@ -20,10 +20,11 @@ import { type MachineChoice, resolveMachine } from "./machine-option.ts";
 import { resolveMemory } from "./memory-option.ts";
 import { OptionError, type OptionUse, within } from "./option-error.ts";
 import type { OptionRow } from "./option-row.ts";
-import { findOption } from "./options.ts";
+import { findOption, optionNames } from "./options.ts";
 import { requireBool } from "./properties.ts";
 import { DISK_IMAGE_ROW } from "./rows-block.ts";
 import { resolveSmp } from "./smp-option.ts";
+import { closest } from "./suggest.ts";
 import { VERSION } from "./version.ts";
 
 /** What is about the process and not about the machine. */
@@ -74,7 +75,7 @@ function splitArguments(argv: readonly string[]): RowUse[] {
       continue;
     }
     const row = findOption(argument.replace(/^--?/, ""));
-    if (!row) throw new OptionError("invalid-option", `${argument}: invalid option`);
+    if (!row) throw invalidOption(argument);
     if (row.argument === undefined) {
       uses.push({ row, use: { option: argument }, text: "" });
       continue;
@@ -84,6 +85,12 @@ function splitArguments(argv: readonly string[]): RowUse[] {
     uses.push({ row, use: { option: argument, text: next.value }, text: next.value });
   }
   return uses;
+}
+
+function invalidOption(argument: string): OptionError {
+  const meant = closest(argument.replace(/^--?/, ""), optionNames());
+  const hint = meant === undefined ? "" : `; did you mean -${meant}?`;
+  return new OptionError("invalid-option", `${argument}: invalid option${hint}`);
 }
 
 function finish(draft: Draft): CommandLine {

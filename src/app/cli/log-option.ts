@@ -6,6 +6,7 @@ import { LOG_ITEMS, type LogItem } from "#core/log.ts";
 import type { Draft } from "./draft.ts";
 import { splitPairs } from "./key-values.ts";
 import { OptionError } from "./option-error.ts";
+import { suggestion } from "./suggest.ts";
 
 /** A step of choosing trace events: a pattern, or a file that holds one a line. */
 export type TraceRequest = { readonly pattern: string } | { readonly file: string };
@@ -27,7 +28,10 @@ export function readLogItems(text: string): { items: LogItem[]; trace: string[] 
 
 function requireItem(name: string): LogItem {
   const item = LOG_ITEMS.find((candidate) => candidate.name === name);
-  if (!item) throw new OptionError("unknown-name", `unknown log item '${name}'; '-d help' lists them`);
+  if (!item) {
+    const names = LOG_ITEMS.map((candidate) => candidate.name);
+    throw new OptionError("unknown-name", `unknown log item '${name}'; '-d help' lists them${suggestion(name, names)}`);
+  }
   if ("missing" in item) throw new OptionError("not-available", `log item '${name}' is not available: ${item.missing}`);
   return item.name;
 }

@@ -6,7 +6,6 @@ import { parseCommandLine } from "#app/cli/command-line.ts";
 import { firmwareDirectories } from "#app/boot-files.ts";
 import { beginDaemon, isDaemon, startDaemon } from "#app/daemon.ts";
 import { say } from "#app/messages.ts";
-import { removePidfile } from "#app/pidfile.ts";
 import { expandArguments } from "#app/read-config.ts";
 import { runCommand } from "#app/run-command.ts";
 
@@ -29,6 +28,5 @@ process.stderr.on("error", () => {}); // nobody reads it any more
 main(process.argv.slice(2)).catch((error: unknown) => {
   // Errors with a code are sentences for the user; others are bugs.
   say(error instanceof Error && "code" in error ? error.message : String((error as Error).stack));
-  removePidfile();
   process.exit(1);
 });
