@@ -133,6 +133,7 @@ export class Vcpu {
 
   /** Runs guest code until somebody outside is needed: a request or WFI. */
   run(): number {
+    this.compiler?.compile();
     for (;;) {
       const reason = this.runtime.run(this.cpu);
       if (reason === ExitReason.Decode) this.#decode();
@@ -185,7 +186,7 @@ export class Vcpu {
   #compile(): void {
     const { pc } = this;
     const page = this.#fetch(pc);
-    if (page !== 0) this.compiler?.compile(page, Number(pc & 0xfffn));
+    if (page !== 0) this.compiler?.request(page, Number(pc & 0xfffn));
   }
 
   #hostFunctions(ports: VcpuPorts): HostFunctions {
