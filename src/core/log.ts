@@ -22,7 +22,7 @@ type LogItemRow = {
 
 /** The items, named as QEMU's. */
 export const LOG_ITEMS = [
-  { name: "out_asm", help: "show the WebAssembly of each translated region, in hexadecimal" },
+  { name: "out_asm", help: "show each module that hot code is translated to, in hexadecimal" },
   { name: "in_asm", help: "show the instructions of each block when it is first decoded" },
   { name: "op", help: "show the intermediate code of each instruction that is first decoded" },
   { name: "op_opt", help: "", missing: "there is one intermediate code; use op" },

@@ -6,6 +6,7 @@
  * `run` returns an `ExitReason` whenever TypeScript is needed; everything else stays in WebAssembly.
  */
 import { generateInterpreter, type HandlerTable } from "#cpu/engine/interpreter.ts";
+import { pageCompare } from "#cpu/engine/page-compare.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
 import { REGION_TYPE } from "#cpu/engine/region-emitter.ts";
 import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
@@ -105,7 +106,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: nu
     },
   );
   const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
-  const names = [...hostNames, ...routines.map((r) => r.name), "interpret", "run"];
+  const names = [...hostNames, ...routines.map((r) => r.name), "pageDiffers", "interpret", "run"];
   const indices = new Map(names.map((name, index) => [name, index]));
   const functionIndex = (name: string): number => {
     const index = indices.get(name);
@@ -123,6 +124,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: nu
     imports,
     functions: [
       ...routines.map((r) => emitRoutine(r, functionIndex)),
+      pageCompare(),
       interpreter.body,
       emitRoutine(run(hotThreshold, observed), functionIndex),
     ],
@@ -154,32 +156,17 @@ export function fetchPage(layout: MemoryLayout, observed = 0): Routine {
     b.if(
       b.eqz(page),
       () => b.assign(page, b.call("newCodePage", I32, [hostPage])),
-      () => b.if(b.ne(b.load(I32, page, CODE_PAGE.epoch), epoch), () => compareCode(b, page, hostPage)),
+      () =>
+        b.if(b.ne(b.load(I32, page, CODE_PAGE.epoch), epoch), () => {
+          const differs = b.call("pageDiffers", I32, [b.add(page, b.i32(CODE_PAGE.copy)), hostPage]);
+          b.if(differs, () => b.effect("codePageChanged", [page]));
+        }),
     );
     b.store(page, CODE_PAGE.epoch, epoch);
     const entry = b.let(fetchEntry(b, va));
     b.store(entry, FETCH_TLB.tag, b.and(va, b.i64(-PAGE_BYTES)));
     b.store(entry, FETCH_TLB.page, page);
     b.return(page);
-  });
-}
-
-/** Drops what was decoded of a page when it is not what memory holds. */
-function compareCode(b: Builder, page: Expr, hostPage: Expr): void {
-  const UNROLLED = 8;
-  const at = b.variable(b.i32(0));
-  b.loop((next) => {
-    const before = b.let(b.add(page, at));
-    const now = b.let(b.add(hostPage, at));
-    const difference = Array.from({ length: UNROLLED }, (_, i) =>
-      b.xor(b.load(I64, before, CODE_PAGE.copy + 8 * i), b.load(I64, now, 8 * i)),
-    ).reduce((all, one) => b.or(all, one));
-    b.if(b.ne(difference, b.i64(0)), () => {
-      b.effect("codePageChanged", [page]);
-      b.break(next);
-    });
-    b.assign(at, b.add(at, b.i32(8 * UNROLLED)));
-    b.if(b.ltU(at, b.i32(PAGE_BYTES)), () => b.continue(next));
   });
 }
 

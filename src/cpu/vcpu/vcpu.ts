@@ -38,8 +38,8 @@ export type VcpuObserver = {
   observe(event: number): void;
   /** Instructions that lie one after the other from `pc` on were decoded. */
   decoded?(pc: bigint, words: readonly number[]): void;
-  /** The code at `pc` was translated to this WebAssembly. */
-  compiled?(pc: bigint, code: Uint8Array): void;
+  /** Hot code was translated to this module. */
+  compiled?(code: Uint8Array): void;
 };
 
 export type VcpuOptions = {
@@ -110,7 +110,7 @@ export class Vcpu {
         options.nowMs,
       );
       const { observer } = options;
-      if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(this.pc, code);
+      if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(code);
     }
   }
 
@@ -152,6 +152,7 @@ export class Vcpu {
 
   /** Runs guest code until somebody outside is needed: a request or WFI. */
   run(): number {
+    this.compiler?.compile();
     for (;;) {
       const reason = this.runtime.run(this.cpu);
       if (reason === ExitReason.Decode) this.#decode();
@@ -214,7 +215,7 @@ export class Vcpu {
   #compile(): void {
     const { pc } = this;
     const page = this.#fetch(pc);
-    if (page !== 0) this.compiler?.compile(page, Number(pc & 0xfffn));
+    if (page !== 0) this.compiler?.request(page, Number(pc & 0xfffn));
   }
 
   #hostFunctions(ports: VcpuPorts): HostFunctions {

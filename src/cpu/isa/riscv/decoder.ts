@@ -118,7 +118,6 @@ export class RiscvDecoder {
   readonly #compressed: readonly CompressedCandidate[];
   readonly #byName = new Map<string, number>();
   readonly #csrIndex: ReadonlyMap<number, number>;
-  readonly #known = new Map<number, Decoded>();
   readonly illegalRow: number;
 
   /** `rows` are those of the extensions that are on; the last one is the illegal instruction. */
@@ -139,14 +138,7 @@ export class RiscvDecoder {
   }
 
   decode(word: number): Decoded {
-    const key = (word & 3) === 3 ? word : word & 0xffff;
-    let decoded = this.#known.get(key);
-    if (!decoded) {
-      decoded = (key & 3) === 3 ? this.#decode32(key) : this.#decode16(key);
-      if (this.#known.size > 100_000) this.#known.clear();
-      this.#known.set(key, decoded);
-    }
-    return decoded;
+    return (word & 3) === 3 ? this.#decode32(word) : this.#decode16(word & 0xffff);
   }
 
   #decode32(word: number): Decoded {

@@ -60,7 +60,7 @@ export function hartObserver(options: HartLogOptions): HartLog | undefined {
 class HartLog implements VcpuObserver {
   readonly observed: number;
   readonly decoded?: (pc: bigint, words: readonly number[]) => void;
-  readonly compiled?: (pc: bigint, code: Uint8Array) => void;
+  readonly compiled?: (code: Uint8Array) => void;
   readonly #options: HartLogOptions;
   readonly #view: DataView;
   /** Instructions whose intermediate code has been shown. */
@@ -86,7 +86,8 @@ class HartLog implements VcpuObserver {
         if (op) for (const word of words) op(this.#intermediateCode(word));
       };
     }
-    if (outAsm) this.compiled = (pc, code) => outAsm(codeDump(pc, code));
+    let modules = 0;
+    if (outAsm) this.compiled = (code) => outAsm(codeDump(options.hart, ++modules, code));
   }
 
   observe(event: number): void {
@@ -175,8 +176,8 @@ function tabbed(text: string): string {
   return operands === undefined ? mnemonic : `${mnemonic.padEnd(MNEMONIC_COLUMNS)}${operands}`;
 }
 
-function codeDump(pc: bigint, code: Uint8Array): string {
-  let lines = `OUT: 0x${hex(pc)} [size=${code.length}]\n`;
+function codeDump(hart: number, module: number, code: Uint8Array): string {
+  let lines = `OUT: hart ${hart}, module ${module} [size=${code.length}]\n`;
   for (let at = 0; at < code.length; at += CODE_BYTES_A_LINE) {
     const bytes = [...code.subarray(at, at + CODE_BYTES_A_LINE)].map((byte) => hex(byte, 2)).join(" ");
     lines += `  ${hex(at, 6)}:  ${bytes}\n`;
