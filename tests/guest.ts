@@ -8,16 +8,24 @@ export const COMMAND = join(ROOT, "dist", "tinamou-system-riscv64.js");
 const BOOT_LIMIT_MS = 120_000;
 const ANSWER_LIMIT_MS = 60_000;
 
-export type GuestOptions = Parameters<typeof fetchGuest>[0] & { readonly smp?: number };
+export type GuestOptions = Parameters<typeof fetchGuest>[0] & {
+  readonly smp?: number;
+  /** As `-m`. */
+  readonly memory?: string;
+  /** Told of the guest before it is ready: it may never be. */
+  readonly started?: (guest: Guest) => void;
+};
 
 /** Resolves when the shell waits for input. `args` go behind ours. */
-export async function bootGuest(args: readonly string[], { smp = 1, ...options }: GuestOptions = {}): Promise<Guest> {
-  const { firmware, kernel, initrd } = await fetchGuest(options);
-  const machine = ["-M", "virt", "-smp", String(smp), "-m", "256", "-nographic"];
+export async function bootGuest(args: readonly string[], options: GuestOptions = {}): Promise<Guest> {
+  const { smp = 1, memory = "256", started, ...fetching } = options;
+  const { firmware, kernel, initrd } = await fetchGuest(fetching);
+  const machine = ["-M", "virt", "-smp", String(smp), "-m", memory, "-nographic"];
   const files = ["-bios", firmware, "-kernel", kernel, "-initrd", initrd];
   // Wide, so that the shell does not break the lines that are typed.
   const append = ["-append", "console=ttyS0 quiet COLUMNS=1000"];
   const guest = new Guest(process.execPath, [COMMAND, ...machine, ...files, ...append, ...args]);
+  started?.(guest);
   try {
     await guest.untilReady();
   } catch (error) {
