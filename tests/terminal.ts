@@ -15,8 +15,8 @@ export class Terminal {
   #look = (): void => {};
   #over = false;
 
-  constructor(command: string, args: readonly string[]) {
-    this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+  constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
     this.#child.stdout?.on("data", (bytes: Buffer) => {
       this.transcript += bytes.toString("latin1");
       this.#look();
@@ -36,11 +36,20 @@ export class Terminal {
   }
 
   get pid(): number {
-    return this.#child.pid as number;
+    return this.#child.pid ?? 0;
+  }
+  /** What it printed and nobody waited for. */
+  get output(): string {
+    return this.transcript.slice(this.#at);
   }
 
   type(text: string): void {
     this.#child.stdin?.write(text);
+  }
+
+  /** Nothing more will be typed. */
+  endInput(): void {
+    this.#child.stdin?.end();
   }
 
   /** Everything up to the end of the first match; later calls look behind it. Rejects when the program ends first. */

@@ -10,6 +10,7 @@ import type { Pair } from "./key-values.ts";
 import type { MachineChoice } from "./machine-option.ts";
 import { type Located, OptionError, within } from "./option-error.ts";
 import { checkProperty, type PropertyRow } from "./properties.ts";
+import { suggestion } from "./suggest.ts";
 
 const ENGINES: readonly { readonly name: string; readonly kind: AccelConfig["kind"]; readonly help: string }[] = [
   { name: "wasm", kind: "wasm", help: "interpret, and translate hot code to WebAssembly (default)" },
@@ -79,5 +80,7 @@ function firstEngine(draft: Draft, names: readonly string[]): AccelConfig {
     }
     skipped.push(name);
   }
-  throw new OptionError("unknown-name", `invalid accelerator ${names[0] ?? ""}`);
+  const name = names[0] ?? "";
+  const known = ENGINES.map((engine) => engine.name);
+  throw new OptionError("unknown-name", `invalid accelerator ${name}${suggestion(name, known)}`);
 }

@@ -41,6 +41,8 @@ export class CodePages {
   onSlotFreed: (slot: number) => void = () => {};
   /** Next page of the pool to hand out; it is taken from whoever has it. */
   #nextPage = 0;
+  /** Told of every instruction that is decoded, for a log. */
+  onDecode: ((word: number) => void) | undefined;
 
   constructor(isa: Isa, handlers: HandlerTable, memory: ArrayBufferLike, layout: MemoryLayout, cpu: number) {
     this.#isa = isa;
@@ -171,7 +173,9 @@ export class CodePages {
       const low = this.#halves[(page + CODE_PAGE.copy + at) >>> 1] as number;
       if (at === PAGE_BYTES - 2 && this.#isa.lengthOf(low) === 4) return at !== offset;
       if (this.isDecoded(page, at)) return true;
-      const template = this.#templates.of(this.wordAt(page, at));
+      const word = this.wordAt(page, at);
+      this.onDecode?.(word);
+      const template = this.#templates.of(word);
       this.#write(page + at * 8, template, at);
       const { kinds } = this.#templates;
       if (((kinds[template] as number) & Kind.EndsBlock) !== 0) return true;
@@ -184,6 +188,7 @@ export class CodePages {
   crossing(page: number, next: number): void {
     const low = this.#halves[(page + CODE_PAGE.copy + PAGE_BYTES - 2) >>> 1] as number;
     const high = this.#halves[(next + CODE_PAGE.copy) >>> 1] as number;
+    this.onDecode?.(low | (high << 16));
     const template = this.#templates.of(low | (high << 16));
     // Far variants only: the record is not where its instruction is.
     this.#write(page + CROSSING_RECORD * RECORD_BYTES, template, -1);

@@ -53,6 +53,8 @@ export class RegionCompiler {
   readonly #routines: ReadonlyMap<string, Routine>;
   readonly #runtime: Readonly<Record<string, RuntimeFunction>>;
   readonly #nowMs: () => number;
+  /** Told of every module that is compiled, for a log. */
+  onCompile: ((code: Uint8Array) => void) | undefined;
   readonly #wanted: { readonly page: number; readonly version: number; readonly offset: number }[] = [];
   readonly #freeSlots: number[] = [];
   #nextSlot = 1;
@@ -113,6 +115,7 @@ export class RegionCompiler {
       emitRegion(`r${i}`, region, siblings.get(region.page) as Siblings, functionIndex),
     );
     const bytes = encodeModule({ imports, functions, exports: functions.map((f) => f.name) });
+    this.onCompile?.(bytes);
     const emitted = this.#nowMs();
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       [IMPORT_MODULE]: { ...this.#runtime, memory: this.#memory },

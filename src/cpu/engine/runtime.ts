@@ -35,6 +35,18 @@ const type = (params: FunctionType["params"], results: FunctionType["results"] =
   results,
 });
 
+/** Events that the generated code reports to a log; each costs nothing unless it is asked for. */
+export const Observed = {
+  /** A trap is about to be taken: cause, value and pc are in the block. */
+  Trap: 1,
+  /** A page enters the data TLB: helperC is the virtual address, helperA the physical one, helperB the permissions. */
+  Data: 2,
+  /** The same for the fetch TLB. */
+  Fetch: 4,
+  /** The dispatcher is about to enter code at the pc in the block. */
+  Enter: 8,
+} as const;
+
 /** What TypeScript provides. */
 export const HOST_FUNCTIONS = {
   /** (cpu, width) -> 1 for a bus error; address in helperA, value in helperResult. */
@@ -52,6 +64,8 @@ export const HOST_FUNCTIONS = {
   /** (host address of the guest page) -> code page */
   newCodePage: type([I32], [I32]),
   codePageChanged: type([I32]),
+  /** (cpu, bit of `Observed`): only called for events that were asked for. */
+  observe: type([I32, I32]),
 } as const satisfies Record<string, FunctionType>;
 export type HostFunctionName = keyof typeof HOST_FUNCTIONS;
 export type HostFunctions = { readonly [name in HostFunctionName]: (...args: number[]) => number | void };
@@ -63,9 +77,34 @@ export type RuntimeModule = {
   readonly routines: readonly Routine[];
 };
 
-/** Generates the runtime module. A region is asked for after `hotThreshold` entries; 0 never asks. */
-export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: number): RuntimeModule {
-  const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout), callFar(hotThreshold)];
+/** Routines that report an event when they are called; `helperC` holds their i64 parameter then, if they have one. */
+const OBSERVED_ROUTINES: Readonly<Record<string, number>> = { takeTrap: Observed.Trap, fillTlb: Observed.Data };
+
+function reporting(r: Routine, event: number): Routine {
+  return {
+    ...r,
+    build(b, ...params) {
+      const [first] = params;
+      if (first?.type === I64) b.set(VCPU.helperC, first);
+      report(b, event);
+      r.build(b, ...params);
+    },
+  };
+}
+
+const report = (b: Builder, event: number): void => b.effect("observe", [b.cpu(), b.i32(event)]);
+
+/**
+ * Generates the runtime module. A region is asked for after `hotThreshold` entries; 0 never asks. Code for the events of
+ * `observed` (bits of `Observed`) is only made when they are asked for.
+ */
+export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: number, observed = 0): RuntimeModule {
+  const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout, observed), callFar(hotThreshold)].map(
+    (r) => {
+      const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
+      return event === 0 ? r : reporting(r, event);
+    },
+  );
   const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
   const names = [...hostNames, ...routines.map((r) => r.name), "pageDiffers", "interpret", "run"];
   const indices = new Map(names.map((name, index) => [name, index]));
@@ -87,7 +126,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: nu
       ...routines.map((r) => emitRoutine(r, functionIndex)),
       pageCompare(),
       interpreter.body,
-      emitRoutine(run(hotThreshold), functionIndex),
+      emitRoutine(run(hotThreshold, observed), functionIndex),
     ],
     exports: routines.map((r) => r.name).concat("run"),
   });
@@ -98,7 +137,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: nu
  * Code page of the guest page at `va`, entered in the fetch TLB; 0 with a trap recorded.
  * A page whose bytes have changed since it was decoded is decoded anew; it is compared once a `fetchEpoch`.
  */
-export function fetchPage(layout: MemoryLayout): Routine {
+export function fetchPage(layout: MemoryLayout, observed = 0): Routine {
   return routine("fetchPage", [I64], I32, (b, va) => {
     const mode = b.get(I32, VCPU.privilege);
     const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Execute), mode]));
@@ -106,6 +145,10 @@ export function fetchPage(layout: MemoryLayout): Routine {
       b.if(host, () => b.effect("accessFault", [b.cpu(), va, b.i32(Access.Execute)]));
       b.return(b.i32(0));
     });
+    if (observed & Observed.Fetch) {
+      b.set(VCPU.helperC, va);
+      report(b, Observed.Fetch);
+    }
     const hostPage = b.let(b.and(host, b.i32(-PAGE_BYTES)));
     const index = b.shl(b.shrU(b.sub(hostPage, b.i32(layout.ramStart)), b.i32(12)), b.i32(2));
     const page = b.variable(b.load(I32, b.add(b.cpu(), index), layout.codeIndex));
@@ -159,7 +202,7 @@ export const callFar = (hotThreshold: number): Routine =>
     b.return(b.callIndirect(slot, I64, [b.cpu(), pageVa, depth]));
   });
 
-export const run = (hotThreshold: number): Routine =>
+export const run = (hotThreshold: number, observed = 0): Routine =>
   routine("run", [], I32, (b) => {
     const pc = b.variable(b.get(I64, VCPU.pc));
     const page = b.variable(b.i32(0));
@@ -182,6 +225,10 @@ export const run = (hotThreshold: number): Routine =>
           });
         },
       );
+      if (observed & Observed.Enter) {
+        b.set(VCPU.pc, pc);
+        report(b, Observed.Enter);
+      }
       const offset = b.let(b.and(b.wrap(pc), b.i32(0xffe)));
       const slot = b.let(b.load(I32, b.add(page, offset), CODE_PAGE.slots, 2));
       b.if(

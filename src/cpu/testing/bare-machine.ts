@@ -5,9 +5,9 @@
  */
 import { type Extensions, misaValue } from "#cpu/isa/riscv/extensions.ts";
 import { MSTATUS } from "#cpu/isa/riscv/constants.ts";
-import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
+import { type RiscvIsa, riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import { ExitReason, Feature, layoutMemory, type MemoryLayout, REGIONS, VCPU } from "#cpu/vcpu/layout.ts";
-import { Vcpu, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
+import { Vcpu, type VcpuObserver, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
 
 export const RAM_BASE = 0x8000_0000;
 const WASM_PAGE_BYTES = 65_536;
@@ -57,6 +57,12 @@ export type BareMachineOptions = {
   readonly ramBytes: number;
   readonly extensions: Extensions;
   readonly ports?: Partial<VcpuPorts>;
+  /** Makes what listens to the hart. */
+  readonly observer?: (place: {
+    readonly isa: RiscvIsa;
+    readonly memory: ArrayBufferLike;
+    readonly block: number;
+  }) => VcpuObserver | undefined;
   /** As of {@link VcpuOptions}; 0 by default. */
   readonly hotThreshold?: number;
   /** The memory, and which of its harts this is; by default one of its own with one hart. */
@@ -76,10 +82,11 @@ export class BareMachine {
     const { shared, layout } = this.#memory;
     const ports = { ...NO_DEVICES, ...options.ports };
     const hotThreshold = options.hotThreshold ?? 0;
-    this.vcpu = new Vcpu(shared, layout, options.hart ?? 0, riscvIsa(extensions), ports, {
-      hotThreshold,
-      nowMs: Date.now,
-    });
+    const hart = options.hart ?? 0;
+    const isa = riscvIsa(extensions);
+    const block = layout.vcpus + hart * layout.vcpuStride;
+    const observer = options.observer?.({ isa, memory: shared.buffer, block });
+    this.vcpu = new Vcpu(shared, layout, hart, isa, ports, { hotThreshold, nowMs: Date.now, observer });
     this.reset(RAM_BASE);
   }
 

@@ -26,6 +26,20 @@ export type VcpuPorts = {
   machineNs(): number;
   /** stimecmp or its enable has changed: update the STIP line and the wake-up. */
   stimecmpChanged(): void;
+  /** Told about what the guest does wrong (`-d guest_errors`). */
+  readonly guestError?: (message: string) => void;
+};
+
+/** What a log hears of a vCPU. Thread: the vCPU's own. */
+export type VcpuObserver = {
+  /** Bits of `Observed` to be told of; code for the others is not generated. */
+  readonly observed: number;
+  /** One of them has happened; the details are in the vCPU's block. */
+  observe(event: number): void;
+  /** Instructions that lie one after the other from `pc` on were decoded. */
+  decoded?(pc: bigint, words: readonly number[]): void;
+  /** Hot code was translated to this module. */
+  compiled?(code: Uint8Array): void;
 };
 
 export type VcpuOptions = {
@@ -33,6 +47,7 @@ export type VcpuOptions = {
   readonly hotThreshold: number;
   /** Milliseconds from any start; times the translator. */
   readonly nowMs: () => number;
+  readonly observer?: VcpuObserver | undefined;
 };
 
 type RuntimeExports = {
@@ -58,6 +73,7 @@ export class Vcpu {
 
   /** Undefined when everything is interpreted. */
   readonly compiler: RegionCompiler | undefined;
+  readonly #observer: VcpuObserver | undefined;
 
   constructor(
     memory: WebAssembly.Memory,
@@ -71,8 +87,9 @@ export class Vcpu {
     this.cpu = layout.vcpus + index * layout.vcpuStride;
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
-    this.pmp = new Pmp(memory.buffer, this.cpu);
-    const runtime = generateRuntime(isa, layout, options.hotThreshold);
+    this.#observer = options.observer;
+    this.pmp = new Pmp(memory.buffer, this.cpu, ports.guestError);
+    const runtime = generateRuntime(isa, layout, options.hotThreshold, options.observer?.observed);
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
     const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
     const host: HostFunctions = this.#hostFunctions(ports);
@@ -92,6 +109,8 @@ export class Vcpu {
         exports,
         options.nowMs,
       );
+      const { observer } = options;
+      if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(code);
     }
   }
 
@@ -175,7 +194,17 @@ export class Vcpu {
   }
 
   #decode(): void {
+    const observer = this.#observer;
+    if (!observer?.decoded) return this.#decodeAt(this.pc);
     const { pc } = this;
+    const words: number[] = [];
+    this.pages.onDecode = (word) => words.push(word);
+    this.#decodeAt(pc);
+    this.pages.onDecode = undefined;
+    if (words.length > 0) observer.decoded(pc, words);
+  }
+
+  #decodeAt(pc: bigint): void {
     const page = this.#fetch(pc);
     if (page === 0) return;
     if (this.pages.decodeBlock(page, Number(pc & 0xfffn))) return;
@@ -225,6 +254,7 @@ export class Vcpu {
       floatHelper: (_cpu, operation, rounding) => this.#float(operation, rounding),
       newCodePage: (host) => this.pages.create(host >>> 0),
       codePageChanged: (page) => this.pages.changed(page >>> 0),
+      observe: (_cpu, event) => this.#observer?.observe(event),
     };
   }
 

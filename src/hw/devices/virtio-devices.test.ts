@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { ByteReader, ByteWriter } from "#core/bytes.ts";
 import type { CharBackend, CharFrontend, Disk, Random } from "#core/host.ts";
+import { makeLog } from "#core/log.ts";
 import { GuestDriver } from "#hw/bus/virtio/guest-driver.ts";
 import { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
 import { VirtioBlk } from "#hw/devices/virtio-blk.ts";
@@ -301,3 +302,27 @@ class SlowDisk implements Disk {
   async writeZeroes(): Promise<void> {}
   async close(): Promise<void> {}
 }
+
+test("a trace shows the status, what the driver kicks and what the device reports", () => {
+  const lines: string[] = [];
+  const { trace } = makeLog(
+    { items: [], events: ["virtio_set_status", "virtio_queue_notify", "virtio_notify", "virtio_mmio_setting_irq"] },
+    { write: (text) => void lines.push(text.trimEnd()), stamp: () => "" },
+  );
+  const time = new Time();
+  const device = new VirtioRng({ random: counting, clock: time.clock, timers: time.timers });
+  const guest = new GuestDriver(device, true, undefined, trace);
+  guest.start(1);
+  lines.splice(
+    0,
+    lines.findIndex((line) => line.startsWith("virtio_set_status virtio-rng-device status 0x7")),
+  );
+  guest.offer(0, [{ at: 0x8000, lengthBytes: 16, write: true }]);
+  guest.kick(0);
+  expect(lines).toEqual([
+    "virtio_set_status virtio-rng-device status 0x7",
+    "virtio_queue_notify virtio-rng-device queue 0",
+    "virtio_notify virtio-rng-device queue 0",
+    "virtio_mmio_setting_irq virtio-rng-device level 1",
+  ]);
+});

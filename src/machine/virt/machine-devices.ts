@@ -2,6 +2,7 @@
  * The devices of the `virt` board that the machine thread serves: RTC, test finisher, fw_cfg, flash, virtio.
  */
 import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
+import type { Log } from "#core/log.ts";
 import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
 import { MmioMap } from "#hw/bus/mmio-map.ts";
 import type { Device, Dma, IrqLine, MmioRegion } from "#hw/bus/types.ts";
@@ -16,6 +17,7 @@ import { VirtioBlk } from "#hw/devices/virtio-blk.ts";
 import { VirtioConsole } from "#hw/devices/virtio-console.ts";
 import { VirtioRng } from "#hw/devices/virtio-rng.ts";
 import type { DeviceConfig, MachineConfig } from "#machine/config.ts";
+import type { RtcClock } from "#machine/rtc-clock.ts";
 import { VIRT_IRQ, VIRT_MEMORY_MAP, VIRT_VIRTIO_COUNT, virtioEntry } from "#machine/virt/memory-map.ts";
 import { virtFwCfgItems } from "#machine/virt/fw-cfg-items.ts";
 import { blkOptions, consoleOptions, DeviceError, rngOptions } from "#machine/virt/virtio-options.ts";
@@ -52,6 +54,8 @@ export type MachineDevicePorts = {
   setFlashReadable(block: number, on: boolean): void;
   readonly disks: ReadonlyMap<string, Disk>;
   readonly chardevs: ReadonlyMap<string, CharBackend>;
+  readonly log: Log;
+  readonly rtc: RtcClock;
 };
 
 export type MachineDevices = { readonly map: MmioMap; readonly devices: readonly Device[] };
@@ -69,9 +73,17 @@ export function makeMachineDevices(
     for (const region of device.regions) map.add(base, region);
   };
   add(test.base, new SifiveTest({ shutdown: (code) => ports.shutdown(code), reset: () => ports.reset() }));
-  add(rtc.base, new GoldfishRtc({ irq: ports.irq(VIRT_IRQ.rtc), clock: ports.clock, timers: ports.timers }));
+  const { clock, offsetNs } = ports.rtc;
+  add(rtc.base, new GoldfishRtc({ irq: ports.irq(VIRT_IRQ.rtc), clock, timers: ports.timers }, { offsetNs }));
   // The device makes the signature, its ID and the file directory itself.
-  const items = virtFwCfgItems({ cpus: config.smp.cpus, uuid: config.uuid, noGraphic: true, bootOrder: [] })
+  const items = virtFwCfgItems({
+    cpus: config.smp.cpus,
+    uuid: config.uuid,
+    noGraphic: true,
+    bootOrder: [],
+    bootMenu: config.boot.menu,
+    rebootTimeoutMs: config.boot.rebootTimeoutMs,
+  })
     .filter(({ key }) => ![0x00, 0x01, 0x19].includes(key))
     .map(({ key, name, data }) => (name === undefined ? { key, data } : { name, data }));
   add(fwCfg.base, new FwCfg({ dma: ports.dma }, items));
@@ -87,12 +99,16 @@ export function makeMachineDevices(
     add(index === 0 ? flash0.base : flash1.base, flash);
   });
   const slots = virtioSlots(config, ports);
+  const { dma, timers, log } = ports;
+  const logError = log.writer("guest_errors");
   for (let slot = 0; slot < VIRT_VIRTIO_COUNT; slot++) {
     const { base } = virtioEntry(slot);
     const path = `virtio-mmio@${base.toString(16).padStart(16, "0")}`;
     const forceLegacy = config.machineOptions.virtioForceLegacy ?? true;
     const irq = ports.irq(VIRT_IRQ.virtioFirst + slot);
-    add(base, new VirtioMmio({ irq, dma: ports.dma, timers: ports.timers }, { forceLegacy, path }, slots[slot]));
+    const guestError = logError && ((message: string): void => logError(`${message}\n`));
+    const transport = { irq, dma, timers, trace: log.trace, ...(guestError && { guestError }) };
+    add(base, new VirtioMmio(transport, { forceLegacy, path }, slots[slot]));
   }
   return { map, devices };
 }

@@ -3,6 +3,7 @@
  * Spec: virtio 1.2, 3.1.1 "Driver Requirements: Device Initialization" and 4.2.3.
  */
 import type { Timers } from "#core/host.ts";
+import type { Trace } from "#core/trace.ts";
 import type { Dma, MmioRegion } from "#hw/bus/types.ts";
 import { VirtioMmio } from "#hw/bus/virtio/virtio-mmio.ts";
 import type { VirtioDevice } from "#hw/bus/virtio/virtio-device.ts";
@@ -28,7 +29,7 @@ export class GuestDriver {
   readonly #available: number[] = [];
   readonly #next: number[] = [];
 
-  constructor(device: VirtioDevice | undefined, legacy: boolean, ramBytes = 1 << 20) {
+  constructor(device: VirtioDevice | undefined, legacy: boolean, ramBytes = 1 << 20, trace: Trace = {}) {
     this.ram = new Uint8Array(new SharedArrayBuffer(ramBytes));
     this.view = new DataView(this.ram.buffer);
     this.#legacy = legacy;
@@ -44,6 +45,7 @@ export class GuestDriver {
         dma: this.dma(),
         timers,
         guestError: (message) => void this.errors.push(message),
+        trace,
       },
       { forceLegacy: legacy, path: "virtio-mmio@0000000010001000" },
       device,
