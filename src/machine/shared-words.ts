@@ -84,7 +84,10 @@ export class Deadlines {
   }
   #publish(index: number, ticks: number): void {
     this.#words[index] = ticks;
-    if (ticks < (this.#words[SLEEPS_UNTIL / 8] as number)) this.wake();
+    if (ticks >= (this.#words[SLEEPS_UNTIL / 8] as number)) return;
+    // It is woken once for this.
+    this.#words[SLEEPS_UNTIL / 8] = ticks;
+    this.wake();
   }
   /** Makes the timer thread look again. Thread: any. */
   wake(): void {

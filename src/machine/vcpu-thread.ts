@@ -30,7 +30,7 @@ export type ThreadData = {
 /** V8 replaces code only when it is entered anew, so vCPUs leave and re-enter guest code this often. */
 const TICK_MS = 4;
 /** Entries of a place in the code after which it is translated: about where that pays (docs/performance.md). */
-const HOT_THRESHOLD = 8000;
+const HOT_THRESHOLD = 16000;
 const IDLE_CAP_MS = 1000;
 
 /** What a thread has of its host. */

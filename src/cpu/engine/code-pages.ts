@@ -215,7 +215,7 @@ export class CodePages {
     }
     words[at + 1] = this.#templates.sources[template] as number;
     words[at + 2] = imm;
-    words[at + 3] = (kind & Kind.LengthBytes) * 8;
+    words[at + 3] = 0;
     words[at] = operands;
   }
 }

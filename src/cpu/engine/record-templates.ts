@@ -26,6 +26,8 @@ export const Kind = {
 /** What all instructions of a row have in common: where their register files lie, handler, kind. */
 type RowPlan = {
   readonly handler: number;
+  /** What is added to the handler for a 2-byte instruction. */
+  readonly compressed: number;
   readonly rd: number;
   readonly rs1: number;
   readonly rs2: number;
@@ -67,7 +69,8 @@ export class RecordTemplates {
     if (plan.hasCsr) imm = decoded.csr | (decoded.uimm << 16);
     else if (plan.hasRm) imm = decoded.rm | ((plan.rs3 + 8 * decoded.rs3) << 16);
     this.#keys[index] = word;
-    this.operands[index] = plan.handler | (rd << 16);
+    const handler = plan.handler + (decoded.lengthBytes === 2 ? plan.compressed : 0);
+    this.operands[index] = handler | (rd << 16);
     this.sources[index] = (plan.rs1 + 8 * decoded.rs1) | ((plan.rs2 + 8 * decoded.rs2) << 16);
     this.immediates[index] = imm;
     this.kinds[index] = plan.kind | decoded.lengthBytes | (decoded.rd === 0 ? 0 : Kind.Links);
@@ -80,6 +83,7 @@ function rowPlan(row: IsaRow, index: number, handlers: HandlerTable): RowPlan {
   const endsBlock = hasTarget || handlers.ends[index] === true;
   return {
     handler: handlers.base[index] as number,
+    compressed: handlers.compressed[index] as number,
     rd: file("rd"),
     rs1: file("rs1"),
     rs2: file("rs2"),

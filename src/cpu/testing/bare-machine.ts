@@ -1,11 +1,12 @@
 /**
  * A bare machine for tests: one hart in this thread, one RAM block at 0x8000_0000, no devices, machine mode.
- * A program ends with `wfi`.
+ * A program ends with `wfi`. Several threads make a machine of several harts, each with a `BareMachine` of its own
+ * over one `BareMemory`.
  */
 import { type Extensions, misaValue } from "#cpu/isa/riscv/extensions.ts";
 import { MSTATUS } from "#cpu/isa/riscv/constants.ts";
 import { type RiscvIsa, riscvIsa } from "#cpu/isa/riscv/riscv.ts";
-import { ExitReason, Feature, layoutMemory, REGIONS, VCPU } from "#cpu/vcpu/layout.ts";
+import { ExitReason, Feature, layoutMemory, type MemoryLayout, REGIONS, VCPU } from "#cpu/vcpu/layout.ts";
 import { Vcpu, type VcpuObserver, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
 
 export const RAM_BASE = 0x8000_0000;
@@ -22,6 +23,36 @@ const NO_DEVICES: VcpuPorts = {
   stimecmpChanged: () => {},
 };
 
+/** The memory of a bare machine. `shared` is that of another thread, made with the same sizes. */
+export class BareMemory {
+  readonly layout: MemoryLayout;
+  readonly shared: WebAssembly.Memory;
+  readonly #ram: Uint8Array;
+
+  constructor(ramBytes: number, harts = 1, shared?: WebAssembly.Memory) {
+    this.layout = layoutMemory(harts, [{ name: "ram", sizeBytes: ramBytes }]);
+    const pages = this.layout.totalBytes / WASM_PAGE_BYTES;
+    this.shared = shared ?? new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const host = this.layout.blocks[0]?.host as number;
+    this.#ram = new Uint8Array(this.shared.buffer, host, ramBytes);
+    if (shared) return;
+    const view = new DataView(this.shared.buffer);
+    view.setInt32(REGIONS.count, 1, true);
+    view.setBigUint64(REGIONS.entries + REGIONS.first, BigInt(RAM_BASE), true);
+    view.setBigUint64(REGIONS.entries + REGIONS.size, BigInt(ramBytes), true);
+    view.setInt32(REGIONS.entries + REGIONS.host, host, true);
+    view.setInt32(REGIONS.entries + REGIONS.flags, REGIONS.readable | REGIONS.writable, true);
+  }
+
+  /** The RAM's bytes from `address` on. */
+  bytes(address: number, lengthBytes: number): Uint8Array {
+    return this.#ram.subarray(address - RAM_BASE, address - RAM_BASE + lengthBytes);
+  }
+  load(address: number, data: Uint8Array): void {
+    this.#ram.set(data, address - RAM_BASE);
+  }
+}
+
 export type BareMachineOptions = {
   readonly ramBytes: number;
   readonly extensions: Extensions;
@@ -34,49 +65,37 @@ export type BareMachineOptions = {
   }) => VcpuObserver | undefined;
   /** As of {@link VcpuOptions}; 0 by default. */
   readonly hotThreshold?: number;
+  /** The memory, and which of its harts this is; by default one of its own with one hart. */
+  readonly memory?: BareMemory;
+  readonly hart?: number;
 };
 
 export class BareMachine {
   readonly vcpu: Vcpu;
   readonly #extensions: Extensions;
-  readonly #ram: Uint8Array;
+  readonly #memory: BareMemory;
 
   constructor(options: BareMachineOptions) {
-    const layout = layoutMemory(1, [{ name: "ram", sizeBytes: options.ramBytes }]);
-    const pages = layout.totalBytes / WASM_PAGE_BYTES;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    const host = layout.blocks[0]?.host as number;
-    const view = new DataView(memory.buffer);
-    view.setInt32(REGIONS.count, 1, true);
-    view.setBigUint64(REGIONS.entries + REGIONS.first, BigInt(RAM_BASE), true);
-    view.setBigUint64(REGIONS.entries + REGIONS.size, BigInt(options.ramBytes), true);
-    view.setInt32(REGIONS.entries + REGIONS.host, host, true);
-    view.setInt32(REGIONS.entries + REGIONS.flags, REGIONS.readable | REGIONS.writable, true);
-    this.#extensions = options.extensions;
-    this.#ram = new Uint8Array(memory.buffer, host, options.ramBytes);
-    const isa = riscvIsa(options.extensions);
-    const observer = options.observer?.({ isa, memory: memory.buffer, block: layout.vcpus });
-    this.vcpu = new Vcpu(
-      memory,
-      layout,
-      0,
-      isa,
-      { ...NO_DEVICES, ...options.ports },
-      {
-        hotThreshold: options.hotThreshold ?? 0,
-        nowMs: Date.now,
-        observer,
-      },
-    );
+    const { extensions } = options;
+    this.#memory = options.memory ?? new BareMemory(options.ramBytes);
+    this.#extensions = extensions;
+    const { shared, layout } = this.#memory;
+    const ports = { ...NO_DEVICES, ...options.ports };
+    const hotThreshold = options.hotThreshold ?? 0;
+    const hart = options.hart ?? 0;
+    const isa = riscvIsa(extensions);
+    const block = layout.vcpus + hart * layout.vcpuStride;
+    const observer = options.observer?.({ isa, memory: shared.buffer, block });
+    this.vcpu = new Vcpu(shared, layout, hart, isa, ports, { hotThreshold, nowMs: Date.now, observer });
     this.reset(RAM_BASE);
   }
 
   /** The RAM's bytes from `address` on. */
   bytes(address: number, lengthBytes: number): Uint8Array {
-    return this.#ram.subarray(address - RAM_BASE, address - RAM_BASE + lengthBytes);
+    return this.#memory.bytes(address, lengthBytes);
   }
   load(address: number, data: Uint8Array): void {
-    this.#ram.set(data, address - RAM_BASE);
+    this.#memory.load(address, data);
   }
 
   /** Power-on state with the floating-point unit on, about to run at `pc`. */

@@ -35,7 +35,6 @@ export const Record = {
   rs3: 10,
   csr: 8,
   uimm: 10,
-  length: 12,
   /** How often it was entered by a counted jump, and {@link JUMP_TARGET}. */
   count: 14,
 } as const;

@@ -20,6 +20,7 @@ import type { DeviceConfig, MachineConfig } from "#machine/config.ts";
 import type { RtcClock } from "#machine/rtc-clock.ts";
 import { VIRT_IRQ, VIRT_MEMORY_MAP, VIRT_VIRTIO_COUNT, virtioEntry } from "#machine/virt/memory-map.ts";
 import { virtFwCfgItems } from "#machine/virt/fw-cfg-items.ts";
+import { blkOptions, consoleOptions, DeviceError, rngOptions } from "#machine/virt/virtio-options.ts";
 import { VirtBlock } from "#machine/virt/virt-layout.ts";
 
 /** Every hart starts here, in the boot ROM. */
@@ -39,11 +40,6 @@ const RANGES = [
 /** True for an address that a device of the machine thread answers. */
 export function isMachineDevice(address: number): boolean {
   return RANGES.some((range) => address >= range.base && address < range.base + range.sizeBytes);
-}
-
-/** Thrown for a device that cannot be made. */
-export class DeviceError extends Error {
-  readonly code = "bad-device";
 }
 
 export type MachineDevicePorts = {
@@ -140,10 +136,9 @@ function flashStore(
 /** A device without a bus takes the highest free slot, as in QEMU. */
 function virtioSlots(config: MachineConfig, ports: MachineDevicePorts): (VirtioDevice | undefined)[] {
   const slots: (VirtioDevice | undefined)[] = Array.from({ length: VIRT_VIRTIO_COUNT }, () => undefined);
-  const consoles = config.devices.filter((d) => d.driver === "virtconsole");
   for (const device of config.devices) {
     if (device.driver === "virtconsole") continue;
-    const made = makeVirtio(device, consoles, config, ports);
+    const made = makeVirtio(device, config, ports);
     const bus = /^virtio-mmio-bus\.(\d)$/.exec(String(device.properties["bus"] ?? ""));
     const slot = bus ? Number(bus[1]) : slots.lastIndexOf(undefined);
     if (slot < 0 || slots[slot]) throw new DeviceError(`-device ${device.driver}: no free virtio-mmio slot`);
@@ -152,30 +147,23 @@ function virtioSlots(config: MachineConfig, ports: MachineDevicePorts): (VirtioD
   return slots;
 }
 
-function makeVirtio(
-  device: DeviceConfig,
-  consoles: readonly DeviceConfig[],
-  config: MachineConfig,
-  ports: MachineDevicePorts,
-): VirtioDevice {
+function makeVirtio(device: DeviceConfig, config: MachineConfig, ports: MachineDevicePorts): VirtioDevice {
   const { driver, properties } = device;
   switch (driver) {
     case "virtio-blk-device": {
       const disk = ports.disks.get(String(properties["drive"]));
       if (!disk) throw new DeviceError(`-device ${driver}: drive '${String(properties["drive"])}' was not found`);
-      return new VirtioBlk(disk, { serial: String(properties["serial"] ?? "") });
+      return new VirtioBlk(disk, blkOptions(properties));
     }
     case "virtio-rng-device":
-      return new VirtioRng({ random: ports.random, clock: ports.clock, timers: ports.timers });
+      return new VirtioRng({ random: ports.random, clock: ports.clock, timers: ports.timers }, rngOptions(properties));
     case "virtio-balloon-device":
-      return new VirtioBalloon({ clock: ports.clock, timers: ports.timers }, { memoryBytes: config.memoryBytes });
+      return new VirtioBalloon(
+        { clock: ports.clock, timers: ports.timers },
+        { memoryBytes: config.memoryBytes, deflateOnOom: properties["deflate-on-oom"] === true },
+      );
     case "virtio-serial-device":
-      return new VirtioConsole({
-        ports: consoles.flatMap((console, number) => {
-          const chardev = ports.chardevs.get(String(console.properties["chardev"]));
-          return chardev ? [{ number, console: true, chardev }] : [];
-        }),
-      });
+      return new VirtioConsole(consoleOptions(device, config.devices, ports.chardevs));
     default:
       throw new DeviceError(`-device ${driver}: this device is not available`);
   }

@@ -94,7 +94,7 @@ export class GuestDriver {
       this.write(0x70, 1 | 2 | 8);
       if (!(this.status & 8)) throw new Error("the device does not take the features");
     }
-    for (let i = 0; i < queues; i++) this.#placeQueue(i, size);
+    for (let i = 0; i < queues; i++) this.placeQueue(i, size);
     this.write(0x70, this.#legacy ? 7 : 15);
   }
 
@@ -105,7 +105,8 @@ export class GuestDriver {
     return { descriptors, available, used: this.#legacy ? descriptors + 0x1000 : descriptors + 0x2000 };
   }
 
-  #placeQueue(queue: number, size: number): void {
+  /** Empties a queue and tells the device where it is. */
+  placeQueue(queue: number, size: number): void {
     this.#sizes[queue] = size;
     this.#available[queue] = 0;
     this.#next[queue] = 0;
