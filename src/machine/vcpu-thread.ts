@@ -3,6 +3,7 @@
  */
 import type { Clock } from "#core/host.ts";
 import type { SharedLock } from "#core/shared-lock.ts";
+import { probeEngineFeatures } from "#cpu/engine/features.ts";
 import { CONTROL, ExitReason, Feature, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { Vcpu, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
 import { Irq, MENVCFG } from "#cpu/isa/riscv/constants.ts";
@@ -52,6 +53,7 @@ export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void
   };
   const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, riscvIsa(extensions), ports, {
     hotThreshold: config.accel.kind === "interp" ? 0 : HOT_THRESHOLD,
+    features: probeEngineFeatures(),
     nowMs: () => clock.nowNs() / 1e6,
   });
   const reset = (): void =>

@@ -4,6 +4,7 @@
  * Thread: the vCPU's own. A slot number in a code page stands for the region that starts at that halfword.
  */
 import type { CodePages } from "#cpu/engine/code-pages.ts";
+import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { findRegion, type Region } from "#cpu/engine/region.ts";
 import { emitRegion, REGION_ROUTINES } from "#cpu/engine/region-emitter.ts";
 import type { Routine } from "#cpu/engine/routine.ts";
@@ -48,6 +49,7 @@ export class RegionCompiler {
   readonly #routines: ReadonlyMap<string, Routine>;
   readonly #runtime: Readonly<Record<string, RuntimeFunction>>;
   readonly #nowMs: () => number;
+  readonly #features: EngineFeatures;
   readonly #freeSlots: number[] = [];
   #nextSlot = 1;
 
@@ -60,7 +62,9 @@ export class RegionCompiler {
     routines: readonly Routine[],
     runtime: Readonly<Record<string, RuntimeFunction>>,
     nowMs: () => number,
+    features: EngineFeatures,
   ) {
+    this.#features = features;
     this.#nowMs = nowMs;
     this.#isa = isa;
     this.#pages = pages;
@@ -92,7 +96,9 @@ export class RegionCompiler {
       return { kind: "function", name, type: routine.type };
     });
     imports.push({ kind: "memory", name: "memory", maximumPages: this.#memoryPages });
-    const functions = batch.map((region) => emitRegion(`r${region.entry.offset}`, region, siblings, functionIndex));
+    const functions = batch.map((region) =>
+      emitRegion(`r${region.entry.offset}`, region, siblings, functionIndex, this.#features),
+    );
     const bytes = encodeModule({ imports, functions, exports: functions.map((f) => f.name) });
     const emitted = this.#nowMs();
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {

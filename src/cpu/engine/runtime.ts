@@ -5,6 +5,7 @@
  *
  * `run` returns an `ExitReason` whenever TypeScript is needed; everything else stays in WebAssembly.
  */
+import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { generateInterpreter, type HandlerTable } from "#cpu/engine/interpreter.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
 import { REGION_TYPE } from "#cpu/engine/region-emitter.ts";
@@ -63,7 +64,12 @@ export type RuntimeModule = {
 };
 
 /** Generates the runtime module. A region is asked for after `hotThreshold` entries; 0 never asks. */
-export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: number): RuntimeModule {
+export function generateRuntime(
+  isa: Isa,
+  layout: MemoryLayout,
+  hotThreshold: number,
+  features: EngineFeatures,
+): RuntimeModule {
   const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout), callFar(hotThreshold)];
   const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
   const names = [...hostNames, ...routines.map((r) => r.name), "interpret", "run"];
@@ -73,7 +79,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: nu
     if (index === undefined) throw new Error(`no routine '${name}'`);
     return index;
   };
-  const interpreter = generateInterpreter(isa, functionIndex, hotThreshold);
+  const interpreter = generateInterpreter(isa, functionIndex, hotThreshold, features);
   const imports: ModuleImport[] = [
     ...hostNames.map((name): ModuleImport => ({ kind: "function", name, type: HOST_FUNCTIONS[name] })),
     { kind: "memory", name: "memory", maximumPages: layout.totalBytes / 65_536 },
@@ -83,9 +89,9 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: nu
     types: [REGION_TYPE],
     imports,
     functions: [
-      ...routines.map((r) => emitRoutine(r, functionIndex)),
+      ...routines.map((r) => emitRoutine(r, functionIndex, features)),
       interpreter.body,
-      emitRoutine(run(hotThreshold), functionIndex),
+      emitRoutine(run(hotThreshold), functionIndex, features),
     ],
     exports: routines.map((r) => r.name).concat("run"),
   });

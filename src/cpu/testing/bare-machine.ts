@@ -2,6 +2,7 @@
  * A bare machine for tests: one hart in this thread, one RAM block at 0x8000_0000, no devices, machine mode.
  * A program ends with `wfi`.
  */
+import { type EngineFeatures, probeEngineFeatures } from "#cpu/engine/features.ts";
 import { type Extensions, misaValue } from "#cpu/isa/riscv/extensions.ts";
 import { MSTATUS } from "#cpu/isa/riscv/constants.ts";
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
@@ -28,6 +29,8 @@ export type BareMachineOptions = {
   readonly ports?: Partial<VcpuPorts>;
   /** As of {@link VcpuOptions}; 0 by default. */
   readonly hotThreshold?: number;
+  /** What the engine is found to have by default. */
+  readonly features?: EngineFeatures;
 };
 
 export class BareMachine {
@@ -56,6 +59,7 @@ export class BareMachine {
       { ...NO_DEVICES, ...options.ports },
       {
         hotThreshold: options.hotThreshold ?? 0,
+        features: options.features ?? probeEngineFeatures(),
         nowMs: Date.now,
       },
     );

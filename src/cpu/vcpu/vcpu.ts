@@ -6,6 +6,7 @@
  * Thread: the vCPU's own, but for the words in `layout.ts` that are marked as shared.
  */
 import { CodePages } from "#cpu/engine/code-pages.ts";
+import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
 import { generateRuntime, type HostFunctions, REGION_SLOTS } from "#cpu/engine/runtime.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
@@ -31,6 +32,8 @@ export type VcpuPorts = {
 export type VcpuOptions = {
   /** Entries of a place in the code after which it is translated; 0 interprets everything. */
   readonly hotThreshold: number;
+  /** As {@link probeEngineFeatures} finds them in this thread. */
+  readonly features: EngineFeatures;
   /** Milliseconds from any start; times the translator. */
   readonly nowMs: () => number;
 };
@@ -72,7 +75,7 @@ export class Vcpu {
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
     this.pmp = new Pmp(memory.buffer, this.cpu);
-    const runtime = generateRuntime(isa, layout, options.hotThreshold);
+    const runtime = generateRuntime(isa, layout, options.hotThreshold, options.features);
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
     const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
     const host: HostFunctions = this.#hostFunctions(ports);
@@ -91,6 +94,7 @@ export class Vcpu {
         runtime.routines,
         exports,
         options.nowMs,
+        options.features,
       );
     }
   }
