@@ -13,6 +13,7 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "tools/**/*.test.ts"],
           pool: "forks",
+          setupFiles: ["tools/support/unit-setup.ts"],
           maxWorkers: 2,
           testTimeout: 30_000,
           sequence: { groupOrder: 0 },

@@ -1,8 +1,8 @@
 /**
  * The host of a machine in Node: threads, files, character devices.
  */
-import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
+import { setEngineFlags } from "#app/engine-flags.ts";
 import type { CharBackend, Disk } from "#core/host.ts";
 import { CharMux } from "#io/char/mux.ts";
 import { openRawDisk } from "#io/block/raw.ts";
@@ -31,12 +31,7 @@ export type NodeHost = MachineHost & { close(): Promise<void> };
 
 /** Opens everything that the configuration names. */
 export async function nodeHost(config: MachineConfig, options: NodeHostOptions): Promise<NodeHost> {
-  try {
-    // Keeps the slow paths of memory accesses out of the way of the fast ones; see docs/ARCHITECTURE.md.
-    setFlagsFromString("--experimental-wasm-branch-hinting");
-  } catch {
-    // An engine without the flag has it always on, or is only slower.
-  }
+  setEngineFlags();
   const clock = nodeClock();
   const disks = new Map<string, Disk>();
   for (const drive of config.drives) {

@@ -5,6 +5,7 @@ import type { Clock } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import type { SharedLock } from "#core/shared-lock.ts";
 import type { Trace } from "#core/trace.ts";
+import { probeEngineFeatures } from "#cpu/engine/features.ts";
 import { CONTROL, ExitReason, Feature, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { Vcpu, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
 import { Irq, MENVCFG } from "#cpu/isa/riscv/constants.ts";
@@ -65,6 +66,7 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
   };
   const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, isa, observedPorts(ports, data.vcpu, log), {
     hotThreshold: config.accel.kind === "interp" ? 0 : HOT_THRESHOLD,
+    features: probeEngineFeatures(),
     nowMs: () => clock.nowNs() / 1e6,
     observer: hartObserver(hartLog),
   });

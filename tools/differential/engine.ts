@@ -1,5 +1,6 @@
 /** Runs images on a bare machine of ours, in this thread, with a watchdog for code that never ends. */
 import { Worker } from "node:worker_threads";
+import { setEngineFlags } from "#app/engine-flags.ts";
 import { type Extensions, resolveExtensions } from "#cpu/isa/riscv/extensions.ts";
 import { BareMachine } from "#cpu/testing/bare-machine.ts";
 import { Request, VCPU } from "#cpu/vcpu/layout.ts";
@@ -35,6 +36,7 @@ export class Engine {
   readonly #watchdog: Worker;
 
   constructor(name: EngineName) {
+    setEngineFlags();
     this.machine = new BareMachine({
       ramBytes: RAM_BYTES,
       extensions: EXTENSIONS,

@@ -7,6 +7,7 @@ import * as fc from "fast-check";
 import { parseCommandLine } from "#app/cli/command-line.ts";
 import { TruncatedError } from "#core/bytes.ts";
 import type { CharBackend, CharFrontend, Disk } from "#core/host.ts";
+import { NO_LOG } from "#core/log.ts";
 import { StateError } from "#core/vmstate.ts";
 import type { MmioMap } from "#hw/bus/mmio-map.ts";
 import type { Dma, MigrationSection } from "#hw/bus/types.ts";
@@ -117,6 +118,8 @@ class Board {
       setFlashReadable: () => {},
       disks: new Map([["d0", disk]]),
       chardevs: new Map([["c", this.#chardev]]),
+      log: NO_LOG,
+      rtc: { clock, offsetNs: 0n },
     });
     for (const device of this.#devices.devices) device.reset();
     this.maps = [shared.map, this.#devices.map];

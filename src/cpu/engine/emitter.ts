@@ -15,6 +15,8 @@ import {
   StmtKind,
   type ValueType,
 } from "#cpu/ir/ir.ts";
+import { UNARY } from "#cpu/ir/ops.ts";
+import { emitFusedMultiplyAdd, type EngineFeatures } from "#cpu/engine/features.ts";
 import type { Code } from "#cpu/wasm/code.ts";
 import { VOID } from "#cpu/wasm/code.ts";
 
@@ -43,13 +45,15 @@ export abstract class Emitter {
   depth = 0;
   readonly hints: { at: number; likely: 0 | 1 }[] = [];
   readonly #functionIndex: FunctionIndex;
+  readonly #features: EngineFeatures;
   #temps: number[] = [];
   #tempTypes: readonly ValueType[] = [];
   /** Locals by type, from {@link F64} up. */
   readonly #pools: readonly Pool[] = Array.from({ length: I32 - F64 + 1 }, () => ({ locals: [], used: 0 }));
   readonly #labels = new Map<number, number>();
 
-  constructor(code: Code, locals: Locals, functionIndex: FunctionIndex) {
+  constructor(code: Code, locals: Locals, functionIndex: FunctionIndex, features: EngineFeatures) {
+    this.#features = features;
     this.code = code;
     this.locals = locals;
     this.#functionIndex = functionIndex;
@@ -232,6 +236,9 @@ export abstract class Emitter {
         this.expr(e.a as Expr);
         code.callIndirect(0);
         break;
+      case ExprKind.FusedMultiplyAdd:
+        this.#fusedMultiplyAdd(e);
+        break;
       case ExprKind.Atomic:
         this.expr(e.a as Expr);
         if (e.b) this.expr(e.b);
@@ -304,6 +311,21 @@ export abstract class Emitter {
     this.close();
   }
 
+  #fusedMultiplyAdd({ type, op, a, b, c }: Expr): void {
+    const { code } = this;
+    if (this.#features.fusedMultiplyAdd) {
+      const operands = [a, b, c].map((operand) => () => this.expr(operand as Expr));
+      emitFusedMultiplyAdd(code, type, op === 1, operands);
+      return;
+    }
+    code.localGet(0);
+    this.expr(a as Expr);
+    if (op === 1) code.op(type === F64 ? UNARY.neg[3] : UNARY.neg[2]);
+    this.expr(b as Expr);
+    this.expr(c as Expr);
+    code.call(this.functionIndex(fusedMultiplyAddRoutine(type)));
+  }
+
   #temp(index: number): number {
     const known = this.#temps[index];
     if (known !== undefined) return known;
@@ -335,6 +357,9 @@ export abstract class Emitter {
     }
   }
 }
+
+/** The routine that computes a fused multiply-add where the engine cannot. */
+export const fusedMultiplyAddRoutine = (type: ValueType): string => (type === F64 ? "fmaF64" : "fmaF32");
 
 /** Opcode of a zero-extending load of `width` bytes into `type`. */
 export function loadOpcode(type: ValueType, width: number): number {

@@ -9,6 +9,7 @@
  * A taken backward branch, call or computed jump (returns excepted) counts in the record it goes to, as the dispatcher
  * does; at the threshold it asks for a region there.
  */
+import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { Locals, type FunctionIndex } from "#cpu/engine/emitter.ts";
 import { GuestEmitter } from "#cpu/engine/guest-emitter.ts";
 import { Builder } from "#cpu/ir/builder.ts";
@@ -75,7 +76,12 @@ export const CROSSING_BIAS = (CROSSING_RECORD - 2047) * 2;
 export type Interpreter = { readonly body: FunctionBody; readonly handlers: HandlerTable };
 
 /** Generates the interpreter. `hotThreshold` 0 never asks for a region. */
-export function generateInterpreter(isa: Isa, functionIndex: FunctionIndex, hotThreshold: number): Interpreter {
+export function generateInterpreter(
+  isa: Isa,
+  functionIndex: FunctionIndex,
+  hotThreshold: number,
+  features: EngineFeatures,
+): Interpreter {
   const base: number[] = [];
   const compressed: number[] = [];
   const variants: number[] = [];
@@ -94,7 +100,7 @@ export function generateInterpreter(isa: Isa, functionIndex: FunctionIndex, hotT
       for (let variant = 0; variant < count; variant++) plan.push({ row, variant, lengthBytes });
   }
 
-  const emitter = new InterpreterEmitter(functionIndex, hotThreshold);
+  const emitter = new InterpreterEmitter(functionIndex, hotThreshold, features);
   emitter.generate(HANDLER.first + plan.length, (handler) => {
     const { row, variant, lengthBytes } = plan[handler - HANDLER.first] as (typeof plan)[number];
     const b = new Builder();
@@ -133,8 +139,8 @@ class InterpreterEmitter extends GuestEmitter {
   #far = 0;
   #next = 0;
 
-  constructor(functionIndex: FunctionIndex, threshold: number) {
-    super(new Code(1 << 16), new Locals(INTERPRETER_TYPE.params.length), functionIndex);
+  constructor(functionIndex: FunctionIndex, threshold: number, features: EngineFeatures) {
+    super(new Code(1 << 16), new Locals(INTERPRETER_TYPE.params.length), functionIndex, features);
     this.tlbLocal = this.locals.allocate(I32);
     this.#npc = this.locals.allocate(I64);
     this.#count = this.locals.allocate(I32);

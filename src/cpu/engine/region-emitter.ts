@@ -7,6 +7,7 @@
  * Registers are loaded at the entry when they are live, and written back at every exit when they may be dirty.
  * Exits that are rare share stubs: one a set of dirty registers, with the pc in a local.
  */
+import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { type FunctionIndex, Locals } from "#cpu/engine/emitter.ts";
 import { GuestEmitter } from "#cpu/engine/guest-emitter.ts";
 import { type Block, isIrreducible, type Region } from "#cpu/engine/region.ts";
@@ -43,8 +44,9 @@ export function emitRegion(
   region: Region,
   siblings: Siblings,
   functionIndex: FunctionIndex,
+  features: EngineFeatures,
 ): FunctionBody {
-  return new RegionEmitter(region, siblings, functionIndex).emit(name);
+  return new RegionEmitter(region, siblings, functionIndex, features).emit(name);
 }
 
 /** An exit shared by several places: the registers it writes back, and the branches that go there. */
@@ -70,8 +72,8 @@ class RegionEmitter extends GuestEmitter {
   #instruction: Translated | undefined;
   #block: Block;
 
-  constructor(region: Region, siblings: Siblings, functionIndex: FunctionIndex) {
-    super(new Code(1 << 12), new Locals(REGION_TYPE.params.length), functionIndex);
+  constructor(region: Region, siblings: Siblings, functionIndex: FunctionIndex, features: EngineFeatures) {
+    super(new Code(1 << 12), new Locals(REGION_TYPE.params.length), functionIndex, features);
     this.#region = region;
     this.#siblings = siblings;
     this.#block = region.entry;

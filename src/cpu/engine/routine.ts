@@ -2,6 +2,7 @@
  * Routines: functions of the runtime module, written in IR (page walk, slow accesses, traps, CSRs).
  * Parameter 0 of every routine is the address of the vCPU block.
  */
+import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { Emitter, Locals, type FunctionIndex } from "#cpu/engine/emitter.ts";
 import { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, I32, type Operand, type Stmt, type ValueType } from "#cpu/ir/ir.ts";
@@ -27,10 +28,10 @@ export function routine(
 }
 
 /** Emits a routine's function. */
-export function emitRoutine(r: Routine, functionIndex: FunctionIndex): FunctionBody {
+export function emitRoutine(r: Routine, functionIndex: FunctionIndex, features: EngineFeatures): FunctionBody {
   const b = new Builder();
   r.build(b, ...r.type.params.slice(1).map((type, i) => b.param(i + 1, type)));
-  const emitter = new RoutineEmitter(new Code(), new Locals(r.type.params.length), functionIndex);
+  const emitter = new RoutineEmitter(new Code(), new Locals(r.type.params.length), functionIndex, features);
   emitter.begin(b.temps);
   emitter.statements(b.statements);
   // Every path of a routine with a result returns; the end is never reached.

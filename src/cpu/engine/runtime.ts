@@ -5,6 +5,7 @@
  *
  * `run` returns an `ExitReason` whenever TypeScript is needed; everything else stays in WebAssembly.
  */
+import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { generateInterpreter, type HandlerTable } from "#cpu/engine/interpreter.ts";
 import { pageCompare } from "#cpu/engine/page-compare.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
@@ -94,11 +95,17 @@ function reporting(r: Routine, event: number): Routine {
 
 const report = (b: Builder, event: number): void => b.effect("observe", [b.cpu(), b.i32(event)]);
 
-/**
- * Generates the runtime module. A region is asked for after `hotThreshold` entries; 0 never asks. Code for the events of
- * `observed` (bits of `Observed`) is only made when they are asked for.
- */
-export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: number, observed = 0): RuntimeModule {
+export type RuntimeOptions = {
+  /** Entries of a place in the code after which a region is asked for; 0 never asks. */
+  readonly hotThreshold: number;
+  readonly features: EngineFeatures;
+  /** Bits of `Observed`: code for these events is made only when they are asked for. */
+  readonly observed?: number | undefined;
+};
+
+/** Generates the runtime module. */
+export function generateRuntime(isa: Isa, layout: MemoryLayout, options: RuntimeOptions): RuntimeModule {
+  const { hotThreshold, features, observed = 0 } = options;
   const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout, observed), callFar(hotThreshold)].map(
     (r) => {
       const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
@@ -113,7 +120,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: nu
     if (index === undefined) throw new Error(`no routine '${name}'`);
     return index;
   };
-  const interpreter = generateInterpreter(isa, functionIndex, hotThreshold);
+  const interpreter = generateInterpreter(isa, functionIndex, hotThreshold, features);
   const imports: ModuleImport[] = [
     ...hostNames.map((name): ModuleImport => ({ kind: "function", name, type: HOST_FUNCTIONS[name] })),
     { kind: "memory", name: "memory", maximumPages: layout.totalBytes / 65_536 },
@@ -123,10 +130,10 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, hotThreshold: nu
     types: [REGION_TYPE],
     imports,
     functions: [
-      ...routines.map((r) => emitRoutine(r, functionIndex)),
+      ...routines.map((r) => emitRoutine(r, functionIndex, features)),
       pageCompare(),
       interpreter.body,
-      emitRoutine(run(hotThreshold, observed), functionIndex),
+      emitRoutine(run(hotThreshold, observed), functionIndex, features),
     ],
     exports: routines.map((r) => r.name).concat("run"),
   });

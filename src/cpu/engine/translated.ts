@@ -2,6 +2,7 @@
  * One decoded instruction as the region translator sees it: its IR, what registers it reads and writes, how it ends.
  * Depends on the instruction word alone, so it is made once a word.
  */
+import { fusedMultiplyAddRoutine } from "#cpu/engine/emitter.ts";
 import { endsBlock } from "#cpu/engine/interpreter.ts";
 import { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, ExprKind, type Stmt, StmtKind, type ValueType } from "#cpu/ir/ir.ts";
@@ -132,6 +133,7 @@ class Walk {
     else if (e.kind === ExprKind.FReg) this.#uses.f |= 1 << (e.operand as number);
     else if (e.kind === ExprKind.GuestLoad) this.#touchesMemory = true;
     else if (e.kind === ExprKind.Call) this.#calls.add(e.name);
+    else if (e.kind === ExprKind.FusedMultiplyAdd) this.#calls.add(fusedMultiplyAddRoutine(e.type));
     this.#expr(e.a);
     this.#expr(e.b);
     this.#expr(e.c);

@@ -188,6 +188,10 @@ export class Builder {
   max(a: Expr, b: Expr): Expr {
     return this.#same(BINARY.max, a, b);
   }
+  /** a * b + c, or -(a * b) + c, rounded once; NaN may also stand for a result that could not be computed. */
+  fusedMultiplyAdd(a: Expr, b: Expr, c: Expr, negated = false): Expr {
+    return expr(ExprKind.FusedMultiplyAdd, a.type, negated ? 1 : 0, a, b, c);
+  }
   copysign(a: Expr, b: Expr): Expr {
     return this.#same(BINARY.copysign, a, b);
   }

@@ -39,6 +39,8 @@ export const ExprKind = {
   Param: 15,
   /** Call through the table of regions; type 0 of the module. */
   CallIndirect: 16,
+  /** a * b + c rounded once, or with op 1 -(a * b) + c. Where the engine cannot, NaN may stand for a result that is not. */
+  FusedMultiplyAdd: 17,
 } as const;
 
 export type Expr = {

@@ -136,6 +136,7 @@ function expression(e: Expr): string {
 
 function operationName(e: Expr): string {
   if (e.kind === ExprKind.Select) return "select";
+  if (e.kind === ExprKind.FusedMultiplyAdd) return `${typeName(e.type)}.${e.op ? "nfma" : "fma"}`;
   if (e.kind !== ExprKind.Atomic) return OP_NAMES.get(e.op) ?? `op 0x${e.op.toString(16)}`;
   return `atomic.${RMW_NAMES.get(e.op) ?? "load"}${8 * (e.value as number)}`;
 }

@@ -105,6 +105,16 @@ describe("each rule is seen to be broken", () => {
     ],
     ["a branch inside an if", (b) => b.if(b.wrap(b.getReg(1)), () => b.jump(8, 0)), /is nested/],
     ["a break without its loop", (b) => b.break(7), /no loop 7/],
+    [
+      "a multiply-add of two formats",
+      (b) => b.setFReg(1, b.fusedMultiplyAdd(b.getFReg(1), b.getFReg(2), b.f32(1))),
+      /f32 where f64 belongs/,
+    ],
+    [
+      "a multiply-add of integers",
+      (b) => b.setReg(1, b.fusedMultiplyAdd(b.getReg(1), b.getReg(2), b.i64(1))),
+      /multiply-add of i64/,
+    ],
     ["a call of nothing", (b) => b.setReg(1, b.call("nowhere", I64, [])), /no function 'nowhere'/],
     ["a call with the wrong arguments", (b) => b.effect("flushTlbs", [b.i64(1)]), /takes \(i32\), not \(i64\)/],
     ["an instruction that returns", (b) => b.return(), /an instruction returns/],

@@ -311,6 +311,10 @@ class Verifier {
         this.#expect(e.b, e.type);
         this.#expect(e.c, I32);
         break;
+      case ExprKind.FusedMultiplyAdd:
+        if (e.type !== F32 && e.type !== F64) this.#fault(`multiply-add of ${typeName(e.type)}`);
+        for (const operand of [e.a, e.b, e.c]) this.#expect(operand, e.type);
+        break;
       case ExprKind.Load:
         this.#expect(e.a, I32);
         this.#width(e.op, e.type);

@@ -3,6 +3,7 @@
  * A program ends with `wfi`. Several threads make a machine of several harts, each with a `BareMachine` of its own
  * over one `BareMemory`.
  */
+import { type EngineFeatures, probeEngineFeatures } from "#cpu/engine/features.ts";
 import { type Extensions, misaValue } from "#cpu/isa/riscv/extensions.ts";
 import { MSTATUS } from "#cpu/isa/riscv/constants.ts";
 import { type RiscvIsa, riscvIsa } from "#cpu/isa/riscv/riscv.ts";
@@ -65,6 +66,8 @@ export type BareMachineOptions = {
   }) => VcpuObserver | undefined;
   /** As of {@link VcpuOptions}; 0 by default. */
   readonly hotThreshold?: number;
+  /** What the engine is found to have by default. */
+  readonly features?: EngineFeatures;
   /** The memory, and which of its harts this is; by default one of its own with one hart. */
   readonly memory?: BareMemory;
   readonly hart?: number;
@@ -86,7 +89,12 @@ export class BareMachine {
     const isa = riscvIsa(extensions);
     const block = layout.vcpus + hart * layout.vcpuStride;
     const observer = options.observer?.({ isa, memory: shared.buffer, block });
-    this.vcpu = new Vcpu(shared, layout, hart, isa, ports, { hotThreshold, nowMs: Date.now, observer });
+    this.vcpu = new Vcpu(shared, layout, hart, isa, ports, {
+      hotThreshold,
+      features: options.features ?? probeEngineFeatures(),
+      nowMs: Date.now,
+      observer,
+    });
     this.reset(RAM_BASE);
   }
 

@@ -88,8 +88,8 @@ const VCPU_FIELDS = [
   ["tlbFetch", 4],
   // 1 when floating-point registers may be written without further ado (FS is dirty).
   ["fpReady", 4],
-  // A byte for each rounding mode field: 1 when the fast path is exact enough (round to nearest and NX already set).
-  ["fpFast", 8],
+  // For each rounding mode field two u16, see `float-flags.ts`: which results leave nothing to do but to keep them.
+  ["fpFast", 32],
   ["fflags", 4],
   ["frm", 4],
   ["privilege", 4],

@@ -6,6 +6,7 @@
  * Thread: the vCPU's own, but for the words in `layout.ts` that are marked as shared.
  */
 import { CodePages } from "#cpu/engine/code-pages.ts";
+import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
 import { generateRuntime, type HostFunctions, REGION_SLOTS } from "#cpu/engine/runtime.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
@@ -45,6 +46,8 @@ export type VcpuObserver = {
 export type VcpuOptions = {
   /** Entries of a place in the code after which it is translated; 0 interprets everything. */
   readonly hotThreshold: number;
+  /** As {@link probeEngineFeatures} finds them in this thread. */
+  readonly features: EngineFeatures;
   /** Milliseconds from any start; times the translator. */
   readonly nowMs: () => number;
   readonly observer?: VcpuObserver | undefined;
@@ -89,7 +92,7 @@ export class Vcpu {
     this.words = new Int32Array(memory.buffer);
     this.#observer = options.observer;
     this.pmp = new Pmp(memory.buffer, this.cpu, ports.guestError);
-    const runtime = generateRuntime(isa, layout, options.hotThreshold, options.observer?.observed);
+    const runtime = generateRuntime(isa, layout, { ...options, observed: options.observer?.observed });
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
     const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
     const host: HostFunctions = this.#hostFunctions(ports);
@@ -108,6 +111,7 @@ export class Vcpu {
         runtime.routines,
         exports,
         options.nowMs,
+        options.features,
       );
       const { observer } = options;
       if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(code);

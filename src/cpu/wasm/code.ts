@@ -45,6 +45,12 @@ export class Code {
     } else this.byte(opcode);
   }
 
+  /** An opcode behind the vector prefix. */
+  simd(opcode: number): void {
+    this.byte(0xfd);
+    this.unsigned(opcode);
+  }
+
   /** Unsigned LEB128 of a 32-bit number. */
   unsigned(value: number): void {
     this.#reserve(5);

@@ -6,7 +6,7 @@
 import { type Routine, routine } from "#cpu/engine/routine.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";
-import { FFLAGS, Irq, MENVCFG, MSTATUS, Privilege } from "#cpu/isa/riscv/constants.ts";
+import { Irq, MENVCFG, MSTATUS, Privilege } from "#cpu/isa/riscv/constants.ts";
 import type { Extensions } from "#cpu/isa/riscv/extensions.ts";
 import { VCPU } from "#cpu/vcpu/layout.ts";
 
@@ -72,13 +72,6 @@ const writeSatp = routine("writeSatp", [I64], undefined, (b, value) => {
     () => b.effect("flushContext", [b.cpu()]),
     () => b.effect("flushTranslations", [b.cpu()]),
   );
-});
-
-/** Recomputes which operations the fast floating-point path may do; see `float.ts`. */
-const fpUpdate = routine("fpUpdate", [], undefined, (b) => {
-  const sticky = b.let(b.and(b.get(I32, VCPU.fflags), b.i32(FFLAGS.NX)));
-  b.store(b.cpu(), VCPU.fpFast, sticky, 1);
-  b.store(b.cpu(), VCPU.fpFast + 7, b.and(sticky, b.eqz(b.get(I32, VCPU.frm))), 1);
 });
 
 function fpState(
@@ -434,7 +427,6 @@ export function csrRoutines(rows: readonly CsrRow[]): readonly Routine[] {
   return [
     writeStatus,
     writeSatp,
-    fpUpdate,
     csrRefused,
     reader("csrRead", (row) => row.read),
     reader("csrModify", (row) => row.modify ?? row.read),

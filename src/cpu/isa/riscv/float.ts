@@ -1,267 +1,204 @@
 /**
- * F, D, Zfh and Zfa.
+ * The instructions of F, D, Zfh and Zfa.
  *
- * Each operation has a fast path in WebAssembly where the result and the flags are certain to be right: rounding to
- * nearest with NX already set and a normal result, or an exact case. Everything else goes to `softfloat/`, exact.
+ * An instruction computes in WebAssembly, looks whether that is all there is to do (`float-flags.ts`), and otherwise
+ * calls the routine that does it in full (`float-routines.ts`). binary16 is left to TypeScript.
  *
  * Spec: RISC-V Unprivileged 20240411, chapters 20 to 22 (F, D), 24 (Zfh), 25 (Zfa).
  */
-import { type Routine, routine } from "#cpu/engine/routine.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
-import { type Expr, F32, F64, I32, I64, type Operand } from "#cpu/ir/ir.ts";
-import { type InstructionRow, type Meaning, type Operands, rowsOf } from "#cpu/isa/riscv/row.ts";
-import type { ExtensionName } from "#cpu/isa/riscv/extensions.ts";
-import { FloatFormatIndex, FloatOp, type FloatOpName } from "#cpu/softfloat/dispatch.ts";
-import { VCPU } from "#cpu/vcpu/layout.ts";
+import { type Expr, F64, I64, type Operand } from "#cpu/ir/ir.ts";
+import {
+  isNearestAndSticky,
+  isPlain,
+  isSticky,
+  mayBeIllegal,
+  Plain,
+  requireRounding,
+  Rounding,
+} from "#cpu/isa/riscv/float-flags.ts";
+import {
+  badlyBoxed,
+  constant,
+  D,
+  type Format,
+  getBits,
+  H,
+  type NativeFormat,
+  S,
+  setBits,
+  setNative,
+  type Source,
+  source,
+} from "#cpu/isa/riscv/float-format.ts";
+import {
+  type ComparisonName,
+  COMPARISONS,
+  exactly,
+  type ExtremumName,
+  EXTREMA,
+  FMA,
+  type FmaName,
+  type IntegerKind,
+  integerOf,
+  INTEGERS,
+} from "#cpu/isa/riscv/float-routines.ts";
+import { type InstructionRow, type Meaning, rowsOf } from "#cpu/isa/riscv/row.ts";
+import type { FloatOpName } from "#cpu/softfloat/dispatch.ts";
 
-/** A format: its letter, `fmt` field, width; `native` when WebAssembly computes in it. */
-type Format = {
-  readonly letter: "s" | "d" | "h";
-  readonly fmt: string;
-  readonly bits: 16 | 32 | 64;
-  readonly index: number;
-  readonly canonicalNan: bigint;
-  readonly extension: ExtensionName;
-  /** Smallest normal and largest finite number. */
-  readonly smallest: number;
-  readonly largest: number;
-};
-// biome-ignore format: a table
-const S: Format = { letter: "s", fmt: "00", bits: 32, index: FloatFormatIndex.f32, canonicalNan: 0x7fc00000n, extension: "f", smallest: 2 ** -126, largest: (2 - 2 ** -23) * 2 ** 127 };
-// biome-ignore format: a table
-const D: Format = { letter: "d", fmt: "01", bits: 64, index: FloatFormatIndex.f64, canonicalNan: 0x7ff8000000000000n, extension: "d", smallest: 2 ** -1022, largest: Number.MAX_VALUE };
-// biome-ignore format: a table
-const H: Format = { letter: "h", fmt: "10", bits: 16, index: FloatFormatIndex.f16, canonicalNan: 0x7e00n, extension: "zfh", smallest: 2 ** -14, largest: 65504 };
+const isNative = (format: Format): format is NativeFormat => format !== H;
 
-const RTZ = 1;
-const DYNAMIC = 7;
-/** The rounding mode field of operations that round nothing. */
+/** 1 where the fast path cannot be right: an operand is not boxed, or `isPlain` is 0. */
+function isHard(b: Builder, sources: readonly Source[], isEasy: Expr): Expr {
+  const bad = badlyBoxed(b, sources);
+  return bad ? b.or(bad, b.eqz(isEasy)) : b.eqz(isEasy);
+}
+
+/** Calls a routine that rounds; leaves when it has recorded a trap. */
+function callRounding(
+  b: Builder,
+  name: string,
+  type: Expr["type"],
+  rm: Operand,
+  operands: readonly Expr[],
+  to: Expr,
+): void {
+  b.assign(to, b.call(name, type, [b.cpu(), b.pc(), b.imm32(rm), ...operands]));
+  if (mayBeIllegal(rm)) b.checkTrap();
+}
+
+/** The operation in TypeScript; bits of the result. `rm` is 0 for one that rounds nothing. */
+function inSoftware(b: Builder, op: FloatOpName, format: Format, rm: Operand, bits: readonly Expr[]): Expr {
+  const result = b.let(exactly(b, op, format, b.pc(), b.imm32(rm), bits));
+  if (mayBeIllegal(rm)) b.checkTrap();
+  return result;
+}
 const NO_ROUNDING = 0;
 
-/** The raw bits of a register in the format, i64; a badly boxed one is the canonical NaN (21.2). */
-function unbox(b: Builder, format: Format, reg: Operand): Expr {
-  const raw = b.let(b.convert("bits64", b.getFReg(reg)));
-  if (format.bits === 64) return raw;
-  const boxed = b.eq(b.shrU(raw, b.i64(format.bits)), b.i64((1n << BigInt(64 - format.bits)) - 1n));
-  return b.let(b.select(boxed, b.and(raw, b.i64((1n << BigInt(format.bits)) - 1n)), b.i64(format.canonicalNan)));
-}
-function setBits(b: Builder, format: Format, reg: Operand, bits: Expr): void {
-  const boxed = format.bits === 64 ? bits : b.or(bits, b.i64(-1n << BigInt(format.bits)));
-  b.setFReg(reg, b.convert("asF64", boxed));
-}
-/** The value of raw bits in a native format. */
-const toNative = (b: Builder, format: Format, bits: Expr): Expr =>
-  format === D ? b.convert("asF64", bits) : b.convert("asF32", b.wrap(bits));
-const fromNative = (b: Builder, value: Expr): Expr =>
-  value.type === F64 ? b.convert("bits64", value) : b.extU(b.convert("bits32", value));
-const constant = (b: Builder, format: Format, value: number): Expr => (format === D ? b.f64(value) : b.f32(value));
-
-const isNormal = (b: Builder, format: Format, value: Expr): Expr => {
-  const magnitude = b.let(b.abs(value));
-  return b.and(
-    b.ge(magnitude, constant(b, format, format.smallest)),
-    b.le(magnitude, constant(b, format, format.largest)),
-  );
+type ArithmeticName = "fadd" | "fsub" | "fmul" | "fdiv" | "fsqrt";
+/** By name: how it is computed, which results are plain, how many operands, its name in `softfloat/`. */
+// biome-ignore format: a table
+const ARITHMETIC: Readonly<Record<ArithmeticName, { native: (b: Builder, x: Expr, y: Expr) => Expr; plain: Plain; operands: 1 | 2; op: FloatOpName }>> = {
+  fadd:  { native: (b, x, y) => b.add(x, y), plain: Plain.Finite, operands: 2, op: "add" },
+  fsub:  { native: (b, x, y) => b.sub(x, y), plain: Plain.Finite, operands: 2, op: "sub" },
+  fmul:  { native: (b, x, y) => b.mul(x, y), plain: Plain.Normal, operands: 2, op: "mul" },
+  fdiv:  { native: (b, x, y) => b.div(x, y), plain: Plain.Normal, operands: 2, op: "div" },
+  fsqrt: { native: (b, x) => b.sqrt(x),      plain: Plain.Finite, operands: 1, op: "sqrt" },
 };
-
-/** 1 when rounding mode `rm` is to nearest and NX is set already: only the value is left to get right. */
-function fastRounding(b: Builder, rm: Operand): Expr {
-  if (typeof rm === "number") return b.load(I32, b.cpu(), VCPU.fpFast + rm, 1);
-  return b.load(I32, b.add(b.cpu(), b.imm32(rm)), VCPU.fpFast, 1);
-}
-
-/** A rounding mode that frm must give is legal, or the instruction is not; for paths that do not round (20.2). */
-function requireRounding(b: Builder, rm: Operand): void {
-  if (typeof rm === "number" && rm !== DYNAMIC) return;
-  const invalid = b.gtU(b.get(I32, VCPU.frm), b.i32(4));
-  b.unlikely(b.and(b.eq(b.imm32(rm), b.i32(DYNAMIC)), invalid), () => {
-    b.effect("recordIllegal", [b.cpu(), b.pc()]);
-    b.checkTrap();
-  });
-}
-
-/** The exact operation in TypeScript; result bits as i64. `rm` undefined: the operation rounds nothing. */
-function slow(b: Builder, op: FloatOpName, format: Format, rm: Operand | undefined, args: readonly Expr[]): Expr {
-  const zero = b.i64(0);
-  const mode = b.variable(b.i32(NO_ROUNDING));
-  if (rm !== undefined) {
-    b.assign(mode, b.imm32(rm));
-    b.if(b.eq(mode, b.i32(DYNAMIC)), () => b.assign(mode, b.get(I32, VCPU.frm)));
-    b.if(b.gtU(mode, b.i32(4)), () => {
-      b.effect("recordIllegal", [b.cpu(), b.pc()]);
-      b.checkTrap();
-    });
-  }
-  const operation = b.i32(FloatOp[op] | (format.index << 8));
-  return b.call("floatSlow", I64, [b.cpu(), operation, mode, args[0] ?? zero, args[1] ?? zero, args[2] ?? zero]);
-}
-
-/** Hands an operation to TypeScript through the helper words. */
-const floatSlow = routine("floatSlow", [I32, I32, I64, I64, I64], I64, (b, operation, mode, x, y, z) => {
-  b.set(VCPU.helperA, x);
-  b.set(VCPU.helperB, y);
-  b.set(VCPU.helperC, z);
-  b.effect("floatHelper", [b.cpu(), operation, mode]);
-  b.return(b.get(I64, VCPU.helperResult));
-});
-
-type Native = (b: Builder, x: Expr, y: Expr) => Expr;
 
 /** fd := op(fs1[, fs2]) with rounding. */
 const arithmetic =
-  (format: Format, op: FloatOpName, native: Native, operands: 1 | 2): Meaning =>
+  (format: Format, name: ArithmeticName): Meaning =>
   (b, o) => {
+    const { native, plain, operands, op } = ARITHMETIC[name];
+    const registers = operands === 2 ? [o.rs1, o.rs2] : [o.rs1];
     b.requireFloat();
-    const x = unbox(b, format, o.rs1);
-    const y = operands === 2 ? unbox(b, format, o.rs2) : x;
-    if (format === H) {
-      setBits(b, format, o.rd, slow(b, op, format, o.rm, [x, y]));
+    if (!isNative(format)) {
+      const bits = registers.map((register) => getBits(b, format, register));
+      setBits(b, format, o.rd, inSoftware(b, op, format, o.rm, bits));
       return;
     }
-    const result = b.variable(native(b, toNative(b, format, x), toNative(b, format, y)));
-    b.unlikely(b.eqz(b.and(fastRounding(b, o.rm), isNormal(b, format, result))), () =>
-      b.assign(result, toNative(b, format, slow(b, op, format, o.rm, [x, y]))),
+    const sources = registers.map((register) => source(b, format, register));
+    const [x, y = x] = sources as [Source, Source?];
+    const result = b.variable(native(b, x.value, y.value));
+    const raws = sources.map(({ raw }) => raw);
+    b.unlikely(isHard(b, sources, isPlain(b, o.rm, plain, result)), () =>
+      callRounding(b, `${name}.${format.letter}`, format.type, o.rm, raws, result),
     );
-    setBits(b, format, o.rd, fromNative(b, result));
+    setNative(b, format, o.rd, result);
   };
-
-/** Signs of the product and of the addend, for the four forms. */
-const FMA = {
-  fmadd: { product: 1, addend: 1 },
-  fmsub: { product: 1, addend: -1 },
-  fnmsub: { product: -1, addend: 1 },
-  fnmadd: { product: -1, addend: -1 },
-} as const;
 
 const multiplyAdd =
-  (format: Format, op: keyof typeof FMA): Meaning =>
+  (format: Format, name: FmaName): Meaning =>
   (b, o) => {
+    const registers = [o.rs1, o.rs2, o.rs3];
     b.requireFloat();
-    const x = unbox(b, format, o.rs1);
-    const y = unbox(b, format, o.rs2);
-    const z = unbox(b, format, o.rs3);
-    if (format === H) {
-      setBits(b, format, o.rd, slow(b, op, format, o.rm, [x, y, z]));
+    if (!isNative(format)) {
+      const bits = registers.map((register) => getBits(b, format, register));
+      setBits(b, format, o.rd, inSoftware(b, name, format, o.rm, bits));
       return;
     }
-    const signed = (value: Expr, sign: number): Expr => (sign < 0 ? b.neg(value) : value);
-    const type = format === D ? F64 : F32;
-    // The routine answers NaN where it cannot be sure.
-    const result = b.variable(
-      b.call(format === D ? "fmaF64" : "fmaF32", type, [
-        b.cpu(),
-        signed(toNative(b, format, x), FMA[op].product),
-        toNative(b, format, y),
-        signed(toNative(b, format, z), FMA[op].addend),
-      ]),
+    const { negatesProduct, negatesAddend } = FMA[name];
+    const sources = registers.map((register) => source(b, format, register));
+    const [x, y, z] = sources as [Source, Source, Source];
+    const addend = negatesAddend ? b.neg(z.value) : z.value;
+    const result = b.variable(b.fusedMultiplyAdd(x.value, y.value, addend, negatesProduct));
+    const raws = sources.map(({ raw }) => raw);
+    b.unlikely(isHard(b, sources, isPlain(b, o.rm, Plain.Normal, result)), () =>
+      callRounding(b, `${name}.${format.letter}`, format.type, o.rm, raws, result),
     );
-    b.unlikely(b.eqz(b.and(fastRounding(b, o.rm), isNormal(b, format, result))), () =>
-      b.assign(result, toNative(b, format, slow(b, op, format, o.rm, [x, y, z]))),
-    );
-    setBits(b, format, o.rd, fromNative(b, result));
+    setNative(b, format, o.rd, result);
   };
-
-/** Sum and its rounding error, both exact (Knuth's TwoSum). */
-function twoSum(b: Builder, x: Expr, y: Expr): { sum: Expr; error: Expr } {
-  const sum = b.let(b.add(x, y));
-  const yRounded = b.let(b.sub(sum, x));
-  const xRounded = b.sub(sum, yRounded);
-  const error = b.let(b.add(b.sub(x, xRounded), b.sub(y, yRounded)));
-  return { sum, error };
-}
-/** `sum` with its last bit set when it is inexact (round to odd), so that the next rounding is the only one. */
-function roundToOdd(b: Builder, sum: Expr, error: Expr): Expr {
-  const bits = b.variable(b.convert("bits64", sum));
-  b.if(b.and(b.lt(b.f64(0), b.abs(error)), b.eqz(b.and(b.wrap(bits), b.i32(1)))), () => {
-    // The odd neighbour on the side of the error: away from zero when both have one sign.
-    const away = b.geS(b.xor(b.convert("bits64", error), bits), b.i64(0));
-    b.assign(bits, b.select(away, b.add(bits, b.i64(1)), b.sub(bits, b.i64(1))));
-  });
-  return b.convert("asF64", bits);
-}
-const NAN = Number.NaN;
-
-/**
- * x*y+z rounded once, or NaN outside the range where the transformations are exact.
- * After Boldo and Melquiond, "Emulation of FMA and correctly rounded sums" (2008).
- */
-const fmaF64 = routine("fmaF64", [F64, F64, F64], F64, (b, x, y, z) => {
-  const inRange = (v: Expr): Expr => {
-    const magnitude = b.let(b.abs(v));
-    return b.and(b.ge(magnitude, b.f64(2 ** -400)), b.le(magnitude, b.f64(2 ** 400)));
-  };
-  const addendFine = b.or(inRange(z), b.eq(z, b.f64(0)));
-  b.if(b.eqz(b.and(b.and(inRange(x), inRange(y)), addendFine)), () => b.return(b.f64(NAN)));
-  const SPLITTER = 2 ** 27 + 1;
-  const split = (v: Expr): { high: Expr; low: Expr } => {
-    const scaled = b.let(b.mul(v, b.f64(SPLITTER)));
-    const high = b.let(b.sub(scaled, b.sub(scaled, v)));
-    return { high, low: b.let(b.sub(v, high)) };
-  };
-  const product = b.let(b.mul(x, y));
-  const sx = split(x);
-  const sy = split(y);
-  const crossed = b.add(b.mul(sx.high, sy.low), b.mul(sx.low, sy.high));
-  const productError = b.let(b.add(b.mul(sx.low, sy.low), b.add(b.sub(b.mul(sx.high, sy.high), product), crossed)));
-  const t = twoSum(b, z, productError);
-  const v = twoSum(b, product, t.sum);
-  const w = twoSum(b, t.error, v.error);
-  b.return(b.add(v.sum, roundToOdd(b, w.sum, w.error)));
-});
-
-/** The same for binary32: the product is exact in binary64, and one rounding to odd keeps the last one right. */
-const fmaF32 = routine("fmaF32", [F32, F32, F32], F32, (b, x, y, z) => {
-  const product = b.let(b.mul(b.convert("promote", x), b.convert("promote", y)));
-  const s = twoSum(b, product, b.let(b.convert("promote", z)));
-  b.return(b.convert("demote", roundToOdd(b, s.sum, s.error)));
-});
 
 /** Sign injection: magnitude of fs1 with a sign made from both. */
+type SignName = "fsgnj" | "fsgnjn" | "fsgnjx";
 const signInjection =
-  (format: Format, sign: (b: Builder, x: Expr, y: Expr) => Expr): Meaning =>
+  (format: Format, name: SignName): Meaning =>
   (b, o) => {
     b.requireFloat();
+    if (format === D) {
+      b.setFReg(o.rd, doubleSign(b, name, o.rs1, o.rs2));
+      return;
+    }
     const mask = 1n << BigInt(format.bits - 1);
-    const x = unbox(b, format, o.rs1);
-    const y = unbox(b, format, o.rs2);
-    setBits(b, format, o.rd, b.or(b.and(x, b.i64(mask - 1n)), b.and(sign(b, x, y), b.i64(mask))));
+    const x = getBits(b, format, o.rs1);
+    const y = getBits(b, format, o.rs2);
+    const sign = name === "fsgnj" ? y : name === "fsgnjn" ? b.xor(y, b.i64(-1)) : b.xor(x, y);
+    setBits(b, format, o.rd, b.or(b.and(x, b.i64(mask - 1n)), b.and(sign, b.i64(mask))));
   };
+/** The pseudo-instructions fmv, fneg and fabs have one register twice. */
+function doubleSign(b: Builder, name: SignName, rs1: Operand, rs2: Operand): Expr {
+  const isOne = typeof rs1 === "number" && rs1 === rs2;
+  const x = b.let(b.getFReg(rs1));
+  if (isOne) return name === "fsgnj" ? x : name === "fsgnjn" ? b.neg(x) : b.abs(x);
+  const y = b.let(b.getFReg(rs2));
+  if (name === "fsgnj") return b.copysign(x, y);
+  if (name === "fsgnjn") return b.copysign(x, b.neg(y));
+  const sign = b.and(b.convert("bits64", y), b.i64(-(2n ** 63n)));
+  return b.convert("asF64", b.xor(b.convert("bits64", x), sign));
+}
 
-const ordered = (b: Builder, x: Expr, y: Expr): Expr => b.and(b.eq(x, x), b.eq(y, y));
+/** 1 unless an operand is NaN or, which is harmless here, both are infinite. */
+function areOrdered(b: Builder, x: Source, y: Source): Expr {
+  const difference = b.let(b.sub(x.value, y.value));
+  return b.eq(difference, difference);
+}
 
-const minMax =
-  (format: Format, op: FloatOpName, native: Native): Meaning =>
+const extremum =
+  (format: Format, name: ExtremumName): Meaning =>
   (b, o) => {
     b.requireFloat();
-    const x = unbox(b, format, o.rs1);
-    const y = unbox(b, format, o.rs2);
-    if (format === H) {
-      setBits(b, format, o.rd, slow(b, op, format, undefined, [x, y]));
+    if (!isNative(format)) {
+      const op = { fmin: "min", fmax: "max", fminm: "minm", fmaxm: "maxm" } as const;
+      const bits = [o.rs1, o.rs2].map((register) => getBits(b, format, register));
+      setBits(b, format, o.rd, inSoftware(b, op[name], format, NO_ROUNDING, bits));
       return;
     }
-    const xn = b.let(toNative(b, format, x));
-    const yn = b.let(toNative(b, format, y));
-    const result = b.variable(native(b, xn, yn));
-    b.unlikely(b.eqz(ordered(b, xn, yn)), () =>
-      b.assign(result, toNative(b, format, slow(b, op, format, undefined, [x, y]))),
+    const x = source(b, format, o.rs1);
+    const y = source(b, format, o.rs2);
+    const result = b.variable(EXTREMA[name].native(b, x.value, y.value));
+    b.unlikely(isHard(b, [x, y], areOrdered(b, x, y)), () =>
+      b.assign(result, b.call(`${name}.${format.letter}`, format.type, [b.cpu(), x.raw, y.raw])),
     );
-    setBits(b, format, o.rd, fromNative(b, result));
+    setNative(b, format, o.rd, result);
   };
 
-const compare =
-  (format: Format, op: FloatOpName, native: Native): Meaning =>
+const comparison =
+  (format: Format, name: ComparisonName): Meaning =>
   (b, o) => {
     b.requireFloat();
-    const x = unbox(b, format, o.rs1);
-    const y = unbox(b, format, o.rs2);
-    if (format === H) {
-      b.setReg(o.rd, slow(b, op, format, undefined, [x, y]));
+    if (!isNative(format)) {
+      const op = { feq: "eq", flt: "lt", fle: "le", fltq: "ltq", fleq: "leq" } as const;
+      const bits = [o.rs1, o.rs2].map((register) => getBits(b, format, register));
+      b.setReg(o.rd, inSoftware(b, op[name], format, NO_ROUNDING, bits));
       return;
     }
-    const xn = b.let(toNative(b, format, x));
-    const yn = b.let(toNative(b, format, y));
-    const result = b.variable(b.extU(native(b, xn, yn)));
-    b.unlikely(b.eqz(ordered(b, xn, yn)), () => b.assign(result, slow(b, op, format, undefined, [x, y])));
+    const x = source(b, format, o.rs1);
+    const y = source(b, format, o.rs2);
+    const result = b.variable(b.extU(COMPARISONS[name].native(b, x.value, y.value)));
+    b.unlikely(isHard(b, [x, y], areOrdered(b, x, y)), () =>
+      b.assign(result, b.call(`${name}.${format.letter}`, I64, [b.cpu(), x.raw, y.raw])),
+    );
     b.setReg(o.rd, result);
   };
 
@@ -269,91 +206,91 @@ const classify =
   (format: Format): Meaning =>
   (b, o) => {
     b.requireFloat();
-    b.setReg(o.rd, slow(b, "class", format, undefined, [unbox(b, format, o.rs1)]));
+    if (isNative(format)) b.setReg(o.rd, b.call(`fclass.${format.letter}`, I64, [b.cpu(), b.getFReg(o.rs1)]));
+    else b.setReg(o.rd, inSoftware(b, "class", format, NO_ROUNDING, [getBits(b, format, o.rs1)]));
   };
 
-/** Integer kinds of the conversions, by the rs2 field. */
-// biome-ignore format: a table
-const INTEGERS = [
-  { suffix: "w",  rs2: "00000", op: "cvt_i32", from: "from_i32", below: -(2 ** 31) - 1, above: 2 ** 31, truncate: "I32S" },
-  { suffix: "wu", rs2: "00001", op: "cvt_u32", from: "from_u32", below: -1,             above: 2 ** 32, truncate: "I32U" },
-  { suffix: "l",  rs2: "00010", op: "cvt_i64", from: "from_i64", below: -(2 ** 63),     above: 2 ** 63, truncate: "I64S" },
-  { suffix: "lu", rs2: "00011", op: "cvt_u64", from: "from_u64", below: -1,             above: 2 ** 64, truncate: "I64U" },
-] as const;
-type IntegerKind = (typeof INTEGERS)[number];
-const TRUNCATE = {
-  I32S: "i32FromF64S",
-  I32U: "i32FromF64U",
-  I64S: "i64FromF64S",
-  I64U: "i64FromF64U",
-} as const;
-
-/** A C cast: towards zero. Exact for integral values in any mode, and with NX set when truncating. */
+/** In line: values that are integral, and truncation (a C cast) with NX set. */
 const toInteger =
   (format: Format, kind: IntegerKind): Meaning =>
   (b, o) => {
     b.requireFloat();
-    const x = unbox(b, format, o.rs1);
-    if (format === H) {
-      b.setReg(o.rd, slow(b, kind.op, format, o.rm, [x]));
+    if (!isNative(format)) {
+      b.setReg(o.rd, inSoftware(b, kind.op, format, o.rm, [getBits(b, format, o.rs1)]));
       return;
     }
+    const x = source(b, format, o.rs1);
+    const value = format === D ? x.value : b.let(b.convert("promote", x.value));
+    const integer = b.convert(kind.truncate, value);
+    const result = b.variable(kind.isWord ? b.extS(integer) : integer);
+    const isInRange = kind.isSigned
+      ? b.lt(b.abs(value), b.f64(kind.above))
+      : b.and(b.lt(b.f64(-1), value), b.lt(value, b.f64(kind.above)));
+    const isIntegral = b.eq(b.trunc(value), value);
+    const isEasy = b.and(isInRange, b.or(isIntegral, isTruncationSticky(b, o.rm)));
     requireRounding(b, o.rm);
-    const native = toNative(b, format, x);
-    const value = b.let(native.type === F32 ? b.convert("promote", native) : native);
-    const truncated = b.let(b.trunc(value));
-    const inRange = b.and(b.lt(b.f64(kind.below), value), b.lt(value, b.f64(kind.above)));
-    const truncating = b.and(b.eq(b.imm32(o.rm), b.i32(RTZ)), b.load(I32, b.cpu(), VCPU.fpFast, 1));
-    const certain = b.and(inRange, b.or(b.eq(truncated, value), truncating));
-    const result = b.variable(b.i64(0));
-    const integer = b.convert(TRUNCATE[kind.truncate], value);
-    b.assign(result, integer.type === I32 ? b.extS(integer) : integer);
-    b.unlikely(b.eqz(certain), () => b.assign(result, slow(b, kind.op, format, o.rm, [x])));
+    b.unlikely(isHard(b, [x], isEasy), () =>
+      callRounding(b, `fcvt.${kind.suffix}.${format.letter}`, I64, o.rm, [x.raw], result),
+    );
     b.setReg(o.rd, result);
   };
+/** 1 when the mode is towards zero and NX is set. */
+function isTruncationSticky(b: Builder, rm: Operand): Expr {
+  if (typeof rm === "number" && rm !== Rounding.TowardsZero) return b.i32(0);
+  const isSet = b.ne(isSticky(b), b.i32(0));
+  return typeof rm === "number" ? isSet : b.and(b.eq(b.imm32(rm), b.i32(Rounding.TowardsZero)), isSet);
+}
 
+/** In line: magnitudes that fit in the significand, and rounding to nearest with NX set. */
 const fromInteger =
   (format: Format, kind: IntegerKind): Meaning =>
   (b, o) => {
     b.requireFloat();
-    const x = b.let(b.getReg(o.rs1));
-    if (format === H) {
-      setBits(b, format, o.rd, slow(b, kind.from, format, o.rm, [x]));
+    const register = b.let(b.getReg(o.rs1));
+    if (!isNative(format)) {
+      setBits(b, format, o.rd, inSoftware(b, kind.from, format, o.rm, [register]));
       return;
     }
     requireRounding(b, o.rm);
-    const isWord = kind.suffix[0] === "w";
-    const signed = kind.suffix.length === 1;
-    const value = b.let(isWord ? (signed ? b.ext32S(x) : b.and(x, b.i64(0xffffffff))) : x);
-    const name = format === D ? (signed ? "f64FromI64S" : "f64FromI64U") : signed ? "f32FromI64S" : "f32FromI64U";
-    const result = b.variable(b.convert(name, value));
-    if (!(isWord && format === D)) {
-      // Exact when the magnitude fits in the significand.
+    const value = b.let(integerOf(b, kind, register));
+    const { isSigned } = kind;
+    const conversion =
+      format === D ? (isSigned ? "f64FromI64S" : "f64FromI64U") : isSigned ? "f32FromI64S" : "f32FromI64U";
+    const result = b.variable(b.convert(conversion, value));
+    if (format === S || !kind.isWord) {
       const limit = format === D ? 2n ** 53n : 2n ** 24n;
-      const fits = b.leU(b.add(value, b.i64(signed ? limit : 0n)), b.i64(signed ? 2n * limit : limit));
-      b.unlikely(b.eqz(b.or(fits, fastRounding(b, o.rm))), () =>
-        b.assign(result, toNative(b, format, slow(b, kind.from, format, o.rm, [x]))),
+      const fits = b.leU(b.add(value, b.i64(isSigned ? limit : 0n)), b.i64(isSigned ? 2n * limit : limit));
+      b.unlikely(b.eqz(b.or(fits, isNearestAndSticky(b, o.rm))), () =>
+        callRounding(b, `fcvt.${format.letter}.${kind.suffix}`, format.type, o.rm, [register], result),
       );
     }
-    setBits(b, format, o.rd, fromNative(b, result));
+    setNative(b, format, o.rd, result);
   };
 
 const convertFormat =
   (to: Format, from: Format): Meaning =>
   (b, o) => {
     b.requireFloat();
-    const x = unbox(b, from, o.rs1);
-    const op = to === D ? "to_f64" : to === S ? "to_f32" : "to_f16";
-    if (from === H || to === H) {
-      setBits(b, to, o.rd, slow(b, op, from, o.rm, [x]));
+    if (!isNative(to) || !isNative(from)) {
+      const op = to === D ? "to_f64" : to === S ? "to_f32" : "to_f16";
+      setBits(b, to, o.rd, inSoftware(b, op, from, o.rm, [getBits(b, from, o.rs1)]));
       return;
     }
-    requireRounding(b, o.rm);
-    const value = b.let(toNative(b, from, x));
-    const result = b.variable(b.convert(to === D ? "promote" : "demote", value));
-    const exact = to === D ? b.eq(value, value) : b.and(fastRounding(b, o.rm), isNormal(b, to, result));
-    b.unlikely(b.eqz(exact), () => b.assign(result, toNative(b, to, slow(b, op, from, o.rm, [x]))));
-    setBits(b, to, o.rd, fromNative(b, result));
+    const x = source(b, from, o.rs1);
+    if (to === D) {
+      requireRounding(b, o.rm);
+      const result = b.variable(b.convert("promote", x.value));
+      b.unlikely(isHard(b, [x], b.eq(result, result)), () =>
+        b.assign(result, b.call("fcvt.d.s", F64, [b.cpu(), x.raw])),
+      );
+      setNative(b, D, o.rd, result);
+      return;
+    }
+    const result = b.variable(b.convert("demote", x.value));
+    b.unlikely(isHard(b, [x], isPlain(b, o.rm, Plain.Normal, result)), () =>
+      callRounding(b, "fcvt.s.d", to.type, o.rm, [x.raw], result),
+    );
+    setNative(b, to, o.rd, result);
   };
 
 /** Raw bits to an integer register, sign-extended. */
@@ -437,12 +374,18 @@ const loadImmediate =
     b.requireFloat();
     setBits(b, format, o.rd, b.i64(fliBits(format, index)));
   };
-const alwaysSlow =
-  (format: Format, op: FloatOpName): Meaning =>
+const roundToIntegral =
+  (format: NativeFormat, name: "fround" | "froundnx"): Meaning =>
   (b, o) => {
     b.requireFloat();
-    setBits(b, format, o.rd, slow(b, op, format, o.rm, [unbox(b, format, o.rs1)]));
+    const result = b.variable(constant(b, format, 0));
+    callRounding(b, `${name}.${format.letter}`, format.type, o.rm, [b.getFReg(o.rs1)], result);
+    setNative(b, format, o.rd, result);
   };
+const modularConvert: Meaning = (b, o) => {
+  b.requireFloat();
+  b.setReg(o.rd, b.call("fcvtmod.w.d", I64, [b.cpu(), b.getFReg(o.rs1)]));
+};
 
 const load =
   (format: Format): Meaning =>
@@ -468,33 +411,33 @@ const OP_FP = "1010011";
 function formatRows(f: Format): InstructionRow[] {
   const row = rowsOf(f.extension);
   const n = (name: string): string => `${name}.${f.letter}`;
-  const rounded = (name: string, funct5: string, op: FloatOpName, native: Native): InstructionRow =>
-    row(n(name), `${funct5} ${f.fmt} ..... ..... ... ..... ${OP_FP}`, "FR", RRR, arithmetic(f, op, native, 2));
+  const rounded = (name: ArithmeticName, funct5: string): InstructionRow =>
+    row(n(name), `${funct5} ${f.fmt} ..... ..... ... ..... ${OP_FP}`, "FR", RRR, arithmetic(f, name));
   const fixed = (name: string, funct5: string, funct3: string, operands: string, meaning: Meaning): InstructionRow =>
     row(n(name), `${funct5} ${f.fmt} ..... ..... ${funct3} ..... ${OP_FP}`, "R", operands, meaning);
-  const fused = (op: keyof typeof FMA, opcode: string): InstructionRow =>
+  const fused = (op: FmaName, opcode: string): InstructionRow =>
     row(n(op), `..... ${f.fmt} ..... ..... ... ..... ${opcode}`, "FR4", "fd, fs1, fs2, fs3", multiplyAdd(f, op));
   const width = f === D ? "011" : f === S ? "010" : "001";
   return [
     row(`fl${f === D ? "d" : f === S ? "w" : "h"}`, `............ ..... ${width} ..... 0000111`, "I", "fd, imm(rs1)", load(f)),
     row(`fs${f === D ? "d" : f === S ? "w" : "h"}`, `....... ..... ..... ${width} ..... 0100111`, "S", "fs2, imm(rs1)", store(f)),
-    rounded("fadd", "00000", "add", (b, x, y) => b.add(x, y)),
-    rounded("fsub", "00001", "sub", (b, x, y) => b.sub(x, y)),
-    rounded("fmul", "00010", "mul", (b, x, y) => b.mul(x, y)),
-    rounded("fdiv", "00011", "div", (b, x, y) => b.div(x, y)),
-    row(n("fsqrt"), `01011 ${f.fmt} 00000 ..... ... ..... ${OP_FP}`, "FR", "fd, fs1", arithmetic(f, "sqrt", (b, x) => b.sqrt(x), 1)),
+    rounded("fadd", "00000"),
+    rounded("fsub", "00001"),
+    rounded("fmul", "00010"),
+    rounded("fdiv", "00011"),
+    row(n("fsqrt"), `01011 ${f.fmt} 00000 ..... ... ..... ${OP_FP}`, "FR", "fd, fs1", arithmetic(f, "fsqrt")),
     fused("fmadd", "1000011"),
     fused("fmsub", "1000111"),
     fused("fnmsub", "1001011"),
     fused("fnmadd", "1001111"),
-    fixed("fsgnj",  "00100", "000", RRR, signInjection(f, (_b, _x, y) => y)),
-    fixed("fsgnjn", "00100", "001", RRR, signInjection(f, (b, _x, y) => b.xor(y, b.i64(-1)))),
-    fixed("fsgnjx", "00100", "010", RRR, signInjection(f, (b, x, y) => b.xor(x, y))),
-    fixed("fmin",   "00101", "000", RRR, minMax(f, "min", (b, x, y) => b.min(x, y))),
-    fixed("fmax",   "00101", "001", RRR, minMax(f, "max", (b, x, y) => b.max(x, y))),
-    fixed("feq",    "10100", "010", "rd, fs1, fs2", compare(f, "eq", (b, x, y) => b.eq(x, y))),
-    fixed("flt",    "10100", "001", "rd, fs1, fs2", compare(f, "lt", (b, x, y) => b.lt(x, y))),
-    fixed("fle",    "10100", "000", "rd, fs1, fs2", compare(f, "le", (b, x, y) => b.le(x, y))),
+    fixed("fsgnj",  "00100", "000", RRR, signInjection(f, "fsgnj")),
+    fixed("fsgnjn", "00100", "001", RRR, signInjection(f, "fsgnjn")),
+    fixed("fsgnjx", "00100", "010", RRR, signInjection(f, "fsgnjx")),
+    fixed("fmin",   "00101", "000", RRR, extremum(f, "fmin")),
+    fixed("fmax",   "00101", "001", RRR, extremum(f, "fmax")),
+    fixed("feq",    "10100", "010", "rd, fs1, fs2", comparison(f, "feq")),
+    fixed("flt",    "10100", "001", "rd, fs1, fs2", comparison(f, "flt")),
+    fixed("fle",    "10100", "000", "rd, fs1, fs2", comparison(f, "fle")),
     row(n("fclass"), `11100 ${f.fmt} 00000 ..... 001 ..... ${OP_FP}`, "R", "rd, fs1", classify(f)),
     row(`fmv.x.${f === S ? "w" : f.letter}`, `11100 ${f.fmt} 00000 ..... 000 ..... ${OP_FP}`, "R", "rd, fs1", moveToInteger(f)),
     row(`fmv.${f === S ? "w" : f.letter}.x`, `11110 ${f.fmt} 00000 ..... 000 ..... ${OP_FP}`, "R", "fd, rs1", moveFromInteger(f)),
@@ -513,31 +456,20 @@ function conversionRow(to: Format, from: Format): InstructionRow {
 }
 
 // biome-ignore format: a table
-function zfaRows(f: Format): InstructionRow[] {
+function zfaRows(f: NativeFormat): InstructionRow[] {
   const row = rowsOf("zfa");
   const n = (name: string): string => `${name}.${f.letter}`;
   return [
     ...FLI_VALUES.map((_, index) =>
       row(n("fli"), `11110 ${f.fmt} 00001 ${index.toString(2).padStart(5, "0")} 000 ..... ${OP_FP}`, "R", "fd", loadImmediate(f, index))),
-    row(n("fminm"),    `00101 ${f.fmt} ..... ..... 010 ..... ${OP_FP}`, "R", RRR, zfaPair(f, "minm")),
-    row(n("fmaxm"),    `00101 ${f.fmt} ..... ..... 011 ..... ${OP_FP}`, "R", RRR, zfaPair(f, "maxm")),
-    row(n("fround"),   `01000 ${f.fmt} 00100 ..... ... ..... ${OP_FP}`, "FR", "fd, fs1", alwaysSlow(f, "round")),
-    row(n("froundnx"), `01000 ${f.fmt} 00101 ..... ... ..... ${OP_FP}`, "FR", "fd, fs1", alwaysSlow(f, "roundnx")),
-    row(n("fltq"),     `10100 ${f.fmt} ..... ..... 101 ..... ${OP_FP}`, "R", "rd, fs1, fs2", compare(f, "ltq", (b, x, y) => b.lt(x, y))),
-    row(n("fleq"),     `10100 ${f.fmt} ..... ..... 100 ..... ${OP_FP}`, "R", "rd, fs1, fs2", compare(f, "leq", (b, x, y) => b.le(x, y))),
+    row(n("fminm"),    `00101 ${f.fmt} ..... ..... 010 ..... ${OP_FP}`, "R", RRR, extremum(f, "fminm")),
+    row(n("fmaxm"),    `00101 ${f.fmt} ..... ..... 011 ..... ${OP_FP}`, "R", RRR, extremum(f, "fmaxm")),
+    row(n("fround"),   `01000 ${f.fmt} 00100 ..... ... ..... ${OP_FP}`, "FR", "fd, fs1", roundToIntegral(f, "fround")),
+    row(n("froundnx"), `01000 ${f.fmt} 00101 ..... ... ..... ${OP_FP}`, "FR", "fd, fs1", roundToIntegral(f, "froundnx")),
+    row(n("fltq"),     `10100 ${f.fmt} ..... ..... 101 ..... ${OP_FP}`, "R", "rd, fs1, fs2", comparison(f, "fltq")),
+    row(n("fleq"),     `10100 ${f.fmt} ..... ..... 100 ..... ${OP_FP}`, "R", "rd, fs1, fs2", comparison(f, "fleq")),
   ];
 }
-function zfaPair(format: Format, op: FloatOpName): Meaning {
-  return (b, o: Operands) => {
-    b.requireFloat();
-    setBits(b, format, o.rd, slow(b, op, format, undefined, [unbox(b, format, o.rs1), unbox(b, format, o.rs2)]));
-  };
-}
-const modularConvert: Meaning = (b, o) => {
-  b.requireFloat();
-  b.setReg(o.rd, slow(b, "cvtmod_w", D, undefined, [unbox(b, D, o.rs1)]));
-};
-
 export const FLOAT: readonly InstructionRow[] = [
   ...formatRows(S),
   ...formatRows(D),
@@ -552,5 +484,3 @@ export const FLOAT: readonly InstructionRow[] = [
   ...zfaRows(D),
   rowsOf("zfa")("fcvtmod.w.d", `11000 01 01000 ..... 001 ..... ${OP_FP}`, "R", "rd, fs1", modularConvert),
 ];
-
-export const FLOAT_ROUTINES: readonly Routine[] = [floatSlow, fmaF64, fmaF32];
