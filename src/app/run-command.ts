@@ -62,9 +62,10 @@ async function dumpDeviceTree(path: string, blob: Uint8Array): Promise<void> {
   say(`info: dtb dumped to ${path}. Exiting.`);
 }
 
-function checkAvailable({ machine, accel }: MachineConfig): void {
+function checkAvailable({ machine, accel, smp }: MachineConfig): void {
   if (machine === "none") throw new StartError("machine 'none' has nothing to run yet; use -M virt");
-  if (accel.kind === "lockstep") throw new StartError("-accel lockstep is not available yet; use wasm or interp");
+  if (accel.kind === "lockstep" && smp.cpus > 1)
+    throw new StartError("-accel lockstep compares one vCPU, since others change the memory meanwhile; use -smp 1");
 }
 
 /** A daemon leaves its folder, and a socket's name is needed again when it is removed. */

@@ -30,8 +30,11 @@ export type ThreadData = {
 
 /** V8 replaces code only when it is entered anew, so vCPUs leave and re-enter guest code this often. */
 const TICK_MS = 4;
-/** Entries of a place in the code after which it is translated: about where that pays (docs/performance.md). */
-const HOT_THRESHOLD = 16000;
+/**
+ * By engine, entries of a place in the code after which it is translated: about where that pays (docs/performance.md),
+ * or soon, to compare much.
+ */
+const HOT_THRESHOLD = { wasm: 16_000, interp: 0, lockstep: 50 } as const;
 const IDLE_CAP_MS = 1000;
 
 /** What a thread has of its host. */
@@ -65,7 +68,8 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
   };
   const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, isa, observedPorts(ports, data.vcpu, log), {
-    hotThreshold: config.accel.kind === "interp" ? 0 : HOT_THRESHOLD,
+    hotThreshold: HOT_THRESHOLD[config.accel.kind],
+    lockstep: config.accel.kind === "lockstep",
     features: probeEngineFeatures(),
     nowMs: () => clock.nowNs() / 1e6,
     observer: hartObserver(hartLog),

@@ -8,15 +8,16 @@ import { type Image, IMAGE_BASE, RECORD } from "./image.ts";
 
 /** The engines there are: the interpreter alone, or with regions that are translated at once. */
 export const ENGINES = ["interp", "wasm"] as const;
-export type EngineName = (typeof ENGINES)[number];
-export const isEngineName = (name: string): name is EngineName => (ENGINES as readonly string[]).includes(name);
+/** Lockstep runs both, on one hart. */
+export type EngineName = (typeof ENGINES)[number] | "lockstep";
+export const isEngineName = (name: string): name is EngineName => name in HOT_THRESHOLD;
 
 const RAM_BYTES = 64 * 2 ** 20;
 const WATCHDOG_MS = 60_000;
 /** How often each case runs. */
-export const REPEATS: Readonly<Record<EngineName, number>> = { interp: 1, wasm: 4 };
+export const REPEATS: Readonly<Record<EngineName, number>> = { interp: 1, wasm: 4, lockstep: 4 };
 /** Entries after which a region is translated. */
-export const HOT_THRESHOLD: Readonly<Record<EngineName, number>> = { interp: 0, wasm: 2 };
+export const HOT_THRESHOLD: Readonly<Record<EngineName, number>> = { interp: 0, wasm: 2, lockstep: 2 };
 export const EXTENSIONS: Extensions = resolveExtensions({ zfh: true });
 
 /** Sets a bit of a word when it has not been told for a while that all is well; word 1 of `beat` ends it. */
@@ -41,6 +42,7 @@ export class Engine {
       ramBytes: RAM_BYTES,
       extensions: EXTENSIONS,
       hotThreshold: HOT_THRESHOLD[name],
+      lockstep: name === "lockstep",
     });
     const { words, cpu } = this.machine.vcpu;
     this.#watchdog = new Worker(WATCHDOG, {

@@ -16,7 +16,7 @@ const ENGINES: readonly { readonly name: string; readonly kind: AccelConfig["kin
   { name: "wasm", kind: "wasm", help: "interpret, and translate hot code to WebAssembly (default)" },
   { name: "tcg", kind: "wasm", help: "another name of wasm" },
   { name: "interp", kind: "interp", help: "interpret only" },
-  { name: "lockstep", kind: "lockstep", help: "run both and stop at the first difference" },
+  { name: "lockstep", kind: "lockstep", help: "run hot code with both and stop at the first difference; -smp 1" },
 ];
 
 const PROPERTIES: readonly PropertyRow[] = [

@@ -154,6 +154,15 @@ export class CodePages {
     return this.#isa.lengthOf(low) === 2 ? low : low | ((this.#halves[at + 1] as number) << 16);
   }
 
+  /** Byte offsets in the page that the instruction at `offset` may go to, but for itself and computed ones. */
+  successors(page: number, offset: number): number[] {
+    const template = this.#templates.of(this.wordAt(page, offset));
+    const kind = this.#templates.kinds[template] as number;
+    const offsets = [offset + (kind & Kind.LengthBytes)];
+    if ((kind & Kind.HasTarget) !== 0) offsets.push(offset + (this.#templates.immediates[template] as number));
+    return offsets.filter((to) => to !== offset && to >= 0 && to < PAGE_BYTES);
+  }
+
   /** True when an instruction starts in the page's last halfword and ends in the next page. */
   crossesPage(page: number): boolean {
     return this.#isa.lengthOf(this.#halves[(page + CODE_PAGE.copy + PAGE_BYTES - 2) >>> 1] as number) === 4;

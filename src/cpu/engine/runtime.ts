@@ -99,13 +99,15 @@ export type RuntimeOptions = {
   /** Entries of a place in the code after which a region is asked for; 0 never asks. */
   readonly hotThreshold: number;
   readonly features: EngineFeatures;
+  /** Leave regions to TypeScript; `ExitReason.Region`. */
+  readonly lockstep?: boolean | undefined;
   /** Bits of `Observed`: code for these events is made only when they are asked for. */
   readonly observed?: number | undefined;
 };
 
 /** Generates the runtime module. */
 export function generateRuntime(isa: Isa, layout: MemoryLayout, options: RuntimeOptions): RuntimeModule {
-  const { hotThreshold, features, observed = 0 } = options;
+  const { hotThreshold, features, lockstep = false, observed = 0 } = options;
   const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout, observed), callFar(hotThreshold)].map(
     (r) => {
       const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
@@ -133,9 +135,9 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, options: Runtime
       ...routines.map((r) => emitRoutine(r, functionIndex, features)),
       pageCompare(),
       interpreter.body,
-      emitRoutine(run(hotThreshold, observed), functionIndex, features),
+      emitRoutine(run(hotThreshold, observed, lockstep), functionIndex, features),
     ],
-    exports: routines.map((r) => r.name).concat("run"),
+    exports: routines.map((r) => r.name).concat("interpret", "run"),
   });
   return { bytes, handlers: interpreter.handlers, routines };
 }
@@ -209,7 +211,7 @@ export const callFar = (hotThreshold: number): Routine =>
     b.return(b.callIndirect(slot, I64, [b.cpu(), pageVa, depth]));
   });
 
-export const run = (hotThreshold: number, observed = 0): Routine =>
+export const run = (hotThreshold: number, observed = 0, lockstep = false): Routine =>
   routine("run", [], I32, (b) => {
     const pc = b.variable(b.get(I64, VCPU.pc));
     const page = b.variable(b.i32(0));
@@ -240,7 +242,12 @@ export const run = (hotThreshold: number, observed = 0): Routine =>
       const slot = b.let(b.load(I32, b.add(page, offset), CODE_PAGE.slots, 2));
       b.if(
         slot,
-        () => b.assign(next, b.callIndirect(slot, I64, [b.cpu(), b.and(pc, b.i64(-PAGE_BYTES)), b.i32(MAX_DEPTH)])),
+        () => {
+          if (lockstep) {
+            b.set(VCPU.pc, pc);
+            b.return(b.i32(ExitReason.Region));
+          } else b.assign(next, b.callIndirect(slot, I64, [b.cpu(), b.and(pc, b.i64(-PAGE_BYTES)), b.i32(MAX_DEPTH)]));
+        },
         () => {
           const base = b.sub(b.and(pc, b.i64(-PAGE_BYTES)), b.extU(b.shrU(page, b.i32(3))));
           const ip = b.let(b.add(page, b.shl(offset, b.i32(3))));

@@ -66,6 +66,7 @@ export type BareMachineOptions = {
   }) => VcpuObserver | undefined;
   /** As of {@link VcpuOptions}; 0 by default. */
   readonly hotThreshold?: number;
+  readonly lockstep?: boolean;
   /** What the engine is found to have by default. */
   readonly features?: EngineFeatures;
   /** The memory, and which of its harts this is; by default one of its own with one hart. */
@@ -94,6 +95,7 @@ export class BareMachine {
       features: options.features ?? probeEngineFeatures(),
       nowMs: Date.now,
       observer,
+      lockstep: options.lockstep,
     });
     this.reset(RAM_BASE);
   }

@@ -301,6 +301,8 @@ export const ExitReason = {
   /** The code at pc is hot: compile a region. */
   Hot: 3,
   Wfi: 4,
+  /** A compiled region starts at pc, and lockstep wants to run it. */
+  Region: 5,
 } as const;
 
 /** Bits of the request word. */

@@ -8,7 +8,8 @@
 import { CodePages } from "#cpu/engine/code-pages.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
-import { generateRuntime, type HostFunctions, REGION_SLOTS } from "#cpu/engine/runtime.ts";
+import { Lockstep } from "#cpu/vcpu/lockstep.ts";
+import { generateRuntime, type HostFunctions, Observed, REGION_SLOTS } from "#cpu/engine/runtime.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
 import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
@@ -51,10 +52,13 @@ export type VcpuOptions = {
   /** Milliseconds from any start; times the translator. */
   readonly nowMs: () => number;
   readonly observer?: VcpuObserver | undefined;
+  /** Run every region with both engines; throws `LockstepError` at the first difference. */
+  readonly lockstep?: boolean | undefined;
 };
 
 type RuntimeExports = {
   readonly run: (cpu: number) => number;
+  readonly interpret: (cpu: number, ip: number, page: number, base: bigint) => bigint;
   readonly takeTrap: (cpu: number) => bigint;
   readonly interruptCheck: (cpu: number) => void;
   readonly updateMode: (cpu: number) => void;
@@ -76,6 +80,7 @@ export class Vcpu {
 
   /** Undefined when everything is interpreted. */
   readonly compiler: RegionCompiler | undefined;
+  readonly lockstep: Lockstep | undefined;
   readonly #observer: VcpuObserver | undefined;
 
   constructor(
@@ -92,7 +97,10 @@ export class Vcpu {
     this.words = new Int32Array(memory.buffer);
     this.#observer = options.observer;
     this.pmp = new Pmp(memory.buffer, this.cpu, ports.guestError);
-    const runtime = generateRuntime(isa, layout, { ...options, observed: options.observer?.observed });
+    const runtime = generateRuntime(isa, layout, {
+      ...options,
+      observed: (options.observer?.observed ?? 0) | (options.lockstep ? Observed.Data : 0),
+    });
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
     const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
     const host: HostFunctions = this.#hostFunctions(ports);
@@ -100,6 +108,7 @@ export class Vcpu {
       [IMPORT_MODULE]: { ...host, memory, regions: table },
     });
     this.runtime = instance.exports as unknown as RuntimeExports;
+    if (options.lockstep) this.lockstep = this.#makeLockstep(table);
     if (options.hotThreshold > 0) {
       const { exports } = instance as { exports: Record<string, CallableFunction & (() => unknown)> };
       this.compiler = new RegionCompiler(
@@ -161,8 +170,41 @@ export class Vcpu {
       const reason = this.runtime.run(this.cpu);
       if (reason === ExitReason.Decode) this.#decode();
       else if (reason === ExitReason.Hot) this.#compile();
-      else return reason;
+      else if (reason === ExitReason.Region) {
+        const stop = this.#runLockstep();
+        if (stop !== ExitReason.None) return stop;
+      } else return reason;
     }
+  }
+
+  /** Runs the region at pc with both engines, and what the dispatcher does behind it. */
+  #runLockstep(): number {
+    const { words, cpu } = this;
+    const next = (this.lockstep as Lockstep).run(this.pc);
+    this.pc = next & ~1n;
+    if ((next & 1n) === 0n) return ExitReason.None;
+    this.#takeRecordedTrap();
+    const reason = words[(cpu + VCPU.exitReason) >>> 2] as number;
+    words[(cpu + VCPU.exitReason) >>> 2] = ExitReason.None;
+    if (reason === ExitReason.Decode) this.#decode();
+    else if (reason === ExitReason.Hot) this.#compile();
+    else return reason;
+    return ExitReason.None;
+  }
+
+  #makeLockstep(table: WebAssembly.Table): Lockstep {
+    const { view, words, cpu, pages, runtime } = this;
+    return new Lockstep({
+      view,
+      words,
+      cpu,
+      pages,
+      table,
+      interpret: runtime.interpret,
+      fetchPage: runtime.fetchPage,
+      flushTlbs: runtime.flushTlbs,
+      restored: () => this.pmp.refresh(),
+    });
   }
 
   /** True when an interrupt that mie enables is pending: WFI does not wait then (privileged spec 3.3.3). */
@@ -228,7 +270,8 @@ export class Vcpu {
     const helperResult = (cpu + VCPU.helperResult) >>> 2;
     const address = (): number => ((words[helperA] as number) >>> 0) + ((words[helperA + 1] as number) >>> 0) * 2 ** 32;
     return {
-      mmioLoad(_cpu, width) {
+      mmioLoad: (_cpu, width) => {
+        this.lockstep?.device();
         if (width === 8) {
           const value = ports.mmioRead64(address());
           if (value === undefined) return 1;
@@ -241,14 +284,15 @@ export class Vcpu {
         words[helperResult + 1] = 0;
         return 0;
       },
-      mmioStore(_cpu, width) {
+      mmioStore: (_cpu, width) => {
+        this.lockstep?.device();
         const value = view.getBigUint64(cpu + VCPU.helperResult, true);
         if (width === 8) return ports.mmioWrite64(address(), value) ? 0 : 1;
         const mask = width === 4 ? 0xffffffff : (1 << (8 * width)) - 1;
         return ports.mmioWrite(address(), width, ((words[helperResult] as number) & mask) >>> 0) ? 0 : 1;
       },
-      timeTicks: () => ports.timeTicks(),
-      machineNs: () => ports.machineNs(),
+      timeTicks: () => this.lockstep?.time(ports.timeTicks) ?? ports.timeTicks(),
+      machineNs: () => this.lockstep?.time(ports.machineNs) ?? ports.machineNs(),
       stimecmpChanged: () => ports.stimecmpChanged(),
       csrHelperRead: (_cpu, csr) => view.setBigUint64(cpu + VCPU.helperResult, this.pmp.read(csr), true),
       csrHelperWrite: (_cpu, csr) => {
@@ -258,7 +302,10 @@ export class Vcpu {
       floatHelper: (_cpu, operation, rounding) => this.#float(operation, rounding),
       newCodePage: (host) => this.pages.create(host >>> 0),
       codePageChanged: (page) => this.pages.changed(page >>> 0),
-      observe: (_cpu, event) => this.#observer?.observe(event),
+      observe: (_cpu, event) => {
+        if (event === Observed.Data && this.lockstep) this.lockstep.touched(address());
+        if ((this.#observer?.observed ?? 0) & event) this.#observer?.observe(event);
+      },
     };
   }
 
