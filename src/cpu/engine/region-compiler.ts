@@ -4,9 +4,8 @@
  * Thread: the vCPU's own. A slot number in a code page stands for the region that starts at that halfword.
  */
 import type { CodePages } from "#cpu/engine/code-pages.ts";
-import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { findRegion, type Region } from "#cpu/engine/region.ts";
-import { emitRegion, REGION_ROUTINES, type Siblings } from "#cpu/engine/region-emitter.ts";
+import { emitRegion, REGION_ROUTINES, type RegionOptions, type Siblings } from "#cpu/engine/region-emitter.ts";
 import type { Routine } from "#cpu/engine/routine.ts";
 import { Translations } from "#cpu/engine/translated.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
@@ -57,7 +56,7 @@ export class RegionCompiler {
   /** Told of every module that is compiled, for a log. */
   onCompile: ((code: Uint8Array) => void) | undefined;
   readonly #wanted: { readonly page: number; readonly version: number; readonly offset: number }[] = [];
-  readonly #features: EngineFeatures;
+  readonly #options: RegionOptions;
   readonly #freeSlots: number[] = [];
   #nextSlot = 1;
 
@@ -70,9 +69,9 @@ export class RegionCompiler {
     routines: readonly Routine[],
     runtime: Readonly<Record<string, RuntimeFunction>>,
     nowMs: () => number,
-    features: EngineFeatures,
+    options: RegionOptions,
   ) {
-    this.#features = features;
+    this.#options = options;
     this.#nowMs = nowMs;
     this.#translations = new Translations(isa);
     this.#pages = pages;
@@ -116,7 +115,7 @@ export class RegionCompiler {
     });
     imports.push({ kind: "memory", name: "memory", maximumPages: this.#memoryPages });
     const functions = batch.map((region, i) =>
-      emitRegion(`r${i}`, region, siblings.get(region.page) as Siblings, functionIndex, this.#features),
+      emitRegion(`r${i}`, region, siblings.get(region.page) as Siblings, functionIndex, this.#options),
     );
     const bytes = encodeModule({ imports, functions, exports: functions.map((f) => f.name) });
     this.onCompile?.(bytes);

@@ -36,6 +36,12 @@ const DEPTH = 2;
 /** What every region may call, beside what its instructions do. */
 export const REGION_ROUTINES = ["callFar", "loadSlow", "storeSlow", "fpEnable"] as const;
 
+export type RegionOptions = {
+  readonly features: EngineFeatures;
+  /** Leave after so many rounds of loops, for who wants to look in between. */
+  readonly loopBudget?: number | undefined;
+};
+
 /** Indices of the functions in the same module, by their offset in the page. */
 export type Siblings = ReadonlyMap<number, number>;
 
@@ -44,9 +50,9 @@ export function emitRegion(
   region: Region,
   siblings: Siblings,
   functionIndex: FunctionIndex,
-  features: EngineFeatures,
+  options: RegionOptions,
 ): FunctionBody {
-  return new RegionEmitter(region, siblings, functionIndex, features).emit(name);
+  return new RegionEmitter(region, siblings, functionIndex, options).emit(name);
 }
 
 /** An exit shared by several places: the registers it writes back, and the branches that go there. */
@@ -67,13 +73,17 @@ class RegionEmitter extends GuestEmitter {
   /** Registers that may be dirty here. */
   #dirty: RegisterSet = { x: 0, f: 0 };
   #floatReady = false;
+  /** Counts rounds of loops. */
+  #budget: { readonly local: number; readonly limit: number } | undefined;
   /** The instruction in hand, and its block. */
   #offset = 0;
   #instruction: Translated | undefined;
   #block: Block;
 
-  constructor(region: Region, siblings: Siblings, functionIndex: FunctionIndex, features: EngineFeatures) {
-    super(new Code(1 << 12), new Locals(REGION_TYPE.params.length), functionIndex, features);
+  constructor(region: Region, siblings: Siblings, functionIndex: FunctionIndex, options: RegionOptions) {
+    super(new Code(1 << 12), new Locals(REGION_TYPE.params.length), functionIndex, options.features);
+    if (options.loopBudget !== undefined)
+      this.#budget = { local: this.locals.allocate(I32), limit: options.loopBudget };
     this.#region = region;
     this.#siblings = siblings;
     this.#block = region.entry;
@@ -169,6 +179,16 @@ class RegionEmitter extends GuestEmitter {
     const { code } = this;
     code.localGet(0);
     code.memory(0x28, 2, VCPU.request);
+    if (this.#budget) {
+      const { local, limit } = this.#budget;
+      code.localGet(local);
+      code.i32Const(1);
+      code.op(0x6a);
+      code.localTee(local);
+      code.i32Const(limit);
+      code.op(0x4b);
+      code.op(0x72);
+    }
     this.openHintedIf(0);
     this.#leaveByStub(this.#offset);
     this.close();

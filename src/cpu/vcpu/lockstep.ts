@@ -48,7 +48,7 @@ const LEFT_OUT: readonly (readonly [from: number, to: number])[] = [
   [VCPU.largeFirst, VCPU_FILL_LISTS],
 ];
 /** Times that the interpreter may come past the region's last pc. */
-const MAX_VISITS = 100_000;
+const MAX_VISITS = 10_000;
 const MAX_LISTED = 16;
 
 export class Lockstep {
@@ -102,17 +102,11 @@ export class Lockstep {
     const lines = this.#lines();
     this.#times = [];
     this.#nextTime = 0;
-    let next: bigint;
-    try {
-      next = this.#region(pc);
-    } catch (error) {
-      if (!(error instanceof DeviceReached)) throw error;
+    const next = this.#region(pc);
+    if (next === undefined) {
       this.#takeBack(registers);
       this.skipped++;
       return this.#interpret(pc);
-    } finally {
-      this.#inRegion = false;
-      this.#recording = false;
     }
     const result = this.#state(next);
     this.#takeBack(registers);
@@ -125,7 +119,8 @@ export class Lockstep {
     }
   }
 
-  #region(pc: bigint): bigint {
+  /** Runs the region; undefined when it has reached a device. */
+  #region(pc: bigint): bigint | undefined {
     const { cpu, pages, table, fetchPage, flushTlbs } = this.#hart;
     const page = fetchPage(cpu, pc) >>> 0;
     const region = table.get(pages.slotAt(page, Number(pc & 0xfffn))) as (c: number, base: bigint, d: number) => bigint;
@@ -134,7 +129,15 @@ export class Lockstep {
     this.#before = new Map();
     this.#recording = true;
     this.#inRegion = true;
-    return BigInt.asUintN(64, region(cpu, pc & ~0xfffn, 0));
+    try {
+      return BigInt.asUintN(64, region(cpu, pc & ~0xfffn, 0));
+    } catch (error) {
+      if (error instanceof DeviceReached) return undefined;
+      throw error;
+    } finally {
+      this.#inRegion = false;
+      this.#recording = false;
+    }
   }
 
   /** Interprets from `pc` until the state is the region's. */
@@ -156,7 +159,7 @@ export class Lockstep {
       if (!pending && !lost) continue;
       // An interrupt line has changed meanwhile: one of them may have taken it.
       if (lines !== this.#lines()) return at | 1n;
-      const list = differences.slice(0, MAX_LISTED).join(", ");
+      const list = differences.join(", ");
       throw new LockstepError(
         `the region at ${hex(pc)} went to ${hex(target)}, the interpreter to ${hex(at)}: ${list}`,
       );
@@ -258,11 +261,14 @@ export class Lockstep {
     const found: string[] = [];
     if (at !== (result.pc & ~1n)) found.push("pc");
     const registers = this.#registers();
+    const mineWords = new Uint32Array(registers.buffer);
+    const theirWords = new Uint32Array(result.registers.buffer);
     for (let offset = 0; offset < VCPU_FILL_LISTS; offset += 4) {
+      if (found.length >= MAX_LISTED) return found;
       if (offset >= VCPU.trapCause && offset < VCPU.trapPending && !isPending(registers)) continue;
-      if (LEFT_OUT.some(([from, to]) => offset >= from && offset < to)) continue;
-      const [mine, theirs] = [word(registers, offset), word(result.registers, offset)];
-      if (mine !== theirs) found.push(`${nameOf(offset)} ${theirs.toString(16)} for ${mine.toString(16)}`);
+      const [mine, theirs] = [mineWords[offset >> 2] as number, theirWords[offset >> 2] as number];
+      if (mine === theirs || LEFT_OUT.some(([from, to]) => offset >= from && offset < to)) continue;
+      found.push(`${nameOf(offset)} ${theirs.toString(16)} for ${mine.toString(16)}`);
     }
     for (const page of new Set([...result.pages.keys(), ...this.#before.keys()])) {
       const theirs = result.pages.get(page) ?? (this.#before.get(page) as Uint8Array);

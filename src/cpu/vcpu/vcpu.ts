@@ -68,6 +68,9 @@ type RuntimeExports = {
   readonly fpUpdate: (cpu: number) => void;
 };
 
+/** The interpreter stops in every round of a loop to compare. */
+const LOCKSTEP_LOOP_BUDGET = 20;
+
 export class Vcpu {
   readonly index: number;
   /** Address of the block. */
@@ -120,7 +123,7 @@ export class Vcpu {
         runtime.routines,
         exports,
         options.nowMs,
-        options.features,
+        { features: options.features, loopBudget: options.lockstep ? LOCKSTEP_LOOP_BUDGET : undefined },
       );
       const { observer } = options;
       if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(code);
