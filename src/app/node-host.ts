@@ -47,7 +47,7 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
       redirected: (line) => void process.stdout.write(`${line}\n`),
     });
     opened.push(backend);
-    if (chardev.kind === "stdio" && chardev.mux) {
+    if (chardev.mux) {
       chardevs.set(chardev.id, new CharMux(backend, clock, { exit: options.exit }).shared(chardev.id));
     } else chardevs.set(chardev.id, backend);
   }

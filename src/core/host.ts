@@ -25,16 +25,24 @@ export type ByteSink = { write(bytes: Uint8Array): void };
  */
 export type CharBackend = ByteSink & {
   readonly name: string;
+  /** What and where it is, as QEMU writes it: "pty:/dev/pts/3", "disconnected:unix:/path,server=on". */
+  readonly filename?: string;
   attach(frontend: CharFrontend): void;
   /** The frontend has room again. */
   poke(): void;
   close(): void;
+  /** Bytes that were written and that the other side has not taken yet; absent where none wait. */
+  readonly unsentBytes?: number;
+  /** Ends the present connection; a socket that listens goes on listening. */
+  hangUp?(): void;
 };
 export type CharFrontend = {
   /** Bytes that can be taken now. */
   canReceive(): number;
   receive(bytes: Uint8Array): void;
   event(event: "opened" | "closed" | "break"): void;
+  /** Whether the keyboard of a shared terminal is this frontend's; not called where nothing is shared. */
+  focus?(isOurs: boolean): void;
 };
 
 /** Random access storage of a fixed size. Thread: machine. Offsets and lengths are in bytes. */

@@ -61,6 +61,7 @@ export class CharMux {
     return {
       name,
       attach: (frontend: CharFrontend) => {
+        frontend.focus?.(this.#ports[this.#focus]?.pump === pump);
         pump.attach(frontend);
         if (this.#open) frontend.event("opened");
       },
@@ -78,6 +79,7 @@ export class CharMux {
     const ports: CharBackend[] = [];
     return {
       name,
+      filename: "mux",
       attach: (frontend) => {
         const port = this.port(`${name}.${ports.length}`);
         ports.push(port);
@@ -97,7 +99,9 @@ export class CharMux {
   /** Gives the focus to a port. */
   switchTo(portIndex: number): void {
     if (portIndex >= this.#ports.length) return;
+    this.#ports[this.#focus]?.pump.frontend?.focus?.(false);
     this.#focus = portIndex;
+    this.#ports[portIndex]?.pump.frontend?.focus?.(true);
     this.#hooks.focused?.(portIndex);
     this.#backend.poke();
   }

@@ -1,0 +1,60 @@
+/**
+ * The monitors of a command line: what they ask of Node, and a session on each character device.
+ */
+import { writeFile } from "node:fs/promises";
+import type { MonitorConfig } from "#app/cli/draft.ts";
+import { VERSION } from "#app/cli/version.ts";
+import { say } from "#app/messages.ts";
+import type { NodeHost } from "#app/node-host.ts";
+import type { MonitorHost, ShutdownReason } from "#control/monitor/context.ts";
+import { MODULES } from "#control/monitor/modules.ts";
+import { Monitor } from "#control/monitor/monitor.ts";
+import { QmpSession } from "#control/monitor/qmp-session.ts";
+import type { MachineConfig } from "#machine/config.ts";
+import type { Machine } from "#machine/machine.ts";
+
+/** The QEMU whose protocol this is: clients decide by it what they may ask. */
+const QEMU_VERSION = { major: 7, minor: 2, micro: 0 };
+
+/** How the process ends. */
+export type ProcessEnd = { run(exitCode: number, reason: ShutdownReason): Promise<void> };
+
+/** Puts a session on the character device of each of `monitors`. */
+export function openMonitors(
+  monitors: readonly MonitorConfig[],
+  config: MachineConfig,
+  machine: Machine | undefined,
+  host: NodeHost,
+  end: ProcessEnd,
+): Monitor {
+  const monitor = new Monitor(MODULES, config, machine, monitorHost(config, host, end));
+  for (const { chardev, mode, pretty } of monitors) {
+    const backend = host.chardevs.get(chardev);
+    if (!backend) continue;
+    if (mode === "control") new QmpSession(monitor, backend, { pretty, bug });
+  }
+  return monitor;
+}
+
+function bug(error: unknown): void {
+  say(`internal error in a monitor's command: ${error instanceof Error ? error.stack : String(error)}`);
+}
+
+function monitorHost(config: MachineConfig, host: NodeHost, end: ProcessEnd): MonitorHost {
+  return {
+    version: { ...QEMU_VERSION, package: ` (Tinamou ${VERSION})` },
+    processId: process.pid,
+    wallUs: () => Math.floor((performance.timeOrigin + performance.now()) * 1000),
+    // Later, so that the reply goes out first.
+    end: (reason, exitCode = 0) => void setImmediate(() => void end.run(exitCode, reason)),
+    writeFile: (path, chunks) => writeFile(path, chunks),
+    chardevs: () =>
+      config.chardevs.map(({ id }) => ({
+        label: id,
+        filename: host.chardevs.get(id)?.filename ?? "unknown",
+        isOpen: true,
+      })),
+    types: [],
+    options: [],
+  };
+}
