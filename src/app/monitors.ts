@@ -4,6 +4,7 @@
 import { writeFile } from "node:fs/promises";
 import type { MonitorConfig } from "#app/cli/draft.ts";
 import { VERSION } from "#app/cli/version.ts";
+import { monitorOptions, monitorTypes } from "#app/monitor-types.ts";
 import { say } from "#app/messages.ts";
 import type { NodeHost } from "#app/node-host.ts";
 import type { MonitorHost, ShutdownReason } from "#control/monitor/context.ts";
@@ -36,6 +37,12 @@ export function openMonitors(
   return monitor;
 }
 
+/** The name that the machine knows a drive's disk by. */
+function diskName({ drives }: MachineConfig, id: string): string {
+  const drive = drives.find((candidate) => candidate.id === id);
+  return drive?.interface === "pflash" ? `pflash${drive.index ?? 0}` : id;
+}
+
 function bug(error: unknown): void {
   say(`internal error in a monitor's command: ${error instanceof Error ? error.stack : String(error)}`);
 }
@@ -54,7 +61,11 @@ function monitorHost(config: MachineConfig, host: NodeHost, end: ProcessEnd): Mo
         filename: host.chardevs.get(id)?.filename ?? "unknown",
         isOpen: true,
       })),
-    types: [],
-    options: [],
+    drive(id) {
+      const [disk, statistics] = [host.disks.get(diskName(config, id)), host.statistics.get(id)];
+      return disk && statistics && { sizeBytes: disk.sizeBytes, statistics };
+    },
+    types: monitorTypes(),
+    options: monitorOptions(),
   };
 }

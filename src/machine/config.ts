@@ -85,6 +85,8 @@ export type DeviceConfig = {
 /** A block backend; `interface` "pflash" goes to the board's flash `index`, "none" is used by a device's `drive=`. */
 export type DriveConfig = {
   readonly id: string;
+  /** Of `-blockdev`: `id` is a node's name and no drive's. */
+  readonly isNode?: boolean;
   readonly interface: "none" | "pflash" | "virtio";
   readonly index?: number;
   readonly file: string;

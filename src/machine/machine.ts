@@ -11,6 +11,7 @@ import { OperationQueue } from "#core/operation-queue.ts";
 import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
 import { CONTROL, LayoutError, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import type { Dma } from "#hw/bus/types.ts";
+import type { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
 import { encodeDeviceTree, decodeDeviceTree } from "#machine/device-tree.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { isElf } from "#machine/boot/elf.ts";
@@ -56,7 +57,9 @@ export type MachineEvent =
   /** Without `byGuest` somebody outside has asked for it. With `onShutdown` "pause" a "stop" follows. */
   | { readonly kind: "shutdown"; readonly exitCode: number; readonly byGuest: boolean; readonly isReset: boolean }
   | { readonly kind: "reset"; readonly byGuest: boolean }
-  | { readonly kind: "stop" | "resume" };
+  | { readonly kind: "stop" | "resume" }
+  /** The guest has given memory back, or taken it again. */
+  | { readonly kind: "balloon"; readonly guestBytes: number };
 
 /** What happens when the guest resets itself or powers off; may be changed while the machine runs. */
 export type MachineActions = { onReboot: MachineConfig["onReboot"]; onShutdown: MachineConfig["onShutdown"] };
@@ -188,6 +191,7 @@ export class Machine {
       disks: host.disks,
       chardevs: host.chardevs,
       log: this.#log,
+      balloonChanged: (guestBytes) => this.#emit({ kind: "balloon", guestBytes }),
       rtc: rtcClock(config.rtc, host.clock, () => this.#clock.nowNs(), new Date().getTimezoneOffset()),
     });
   }
@@ -196,6 +200,11 @@ export class Machine {
   on(listener: (event: MachineEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** The first balloon device, if there is one. */
+  get balloon(): VirtioBalloon | undefined {
+    return this.#devices.balloon;
   }
 
   get isRunning(): boolean {

@@ -116,6 +116,7 @@ class Board {
       shutdown: () => {},
       reset: () => {},
       setFlashReadable: () => {},
+      balloonChanged: () => {},
       disks: new Map([["d0", disk]]),
       chardevs: new Map([["c", this.#chardev]]),
       log: NO_LOG,

@@ -5,7 +5,7 @@
  * rows: the checks, `query-commands`, `query-qmp-schema`, HMP's help and completion, `docs/monitor.md`.
  */
 import type { MonitorContext } from "#control/monitor/context.ts";
-import type { HmpArguments } from "#control/monitor/hmp/hmp-arguments.ts";
+import { describeParameters, type HmpArguments, type HmpParameter } from "#control/monitor/hmp/hmp-arguments.ts";
 import {
   type ArgumentsOf,
   type Members,
@@ -14,7 +14,6 @@ import {
   type ReplyOf,
   type Schema,
 } from "#control/monitor/schema.ts";
-import type { Writable } from "#control/monitor/json/json-writer.ts";
 
 /** Who asks: one client's connection, or a person at a terminal. */
 export type Caller = {
@@ -77,13 +76,11 @@ export function qmpEvent(name: string, help: string, data: Members = {}): QmpEve
 export type HmpCommand = {
   /** The first is the name, the others are short forms. */
   readonly names: readonly string[];
-  /** How the help shows the arguments. */
-  readonly parameters: string;
+  readonly parameters: readonly HmpParameter[];
+  /** How the help shows them. */
+  readonly shownParameters: string;
+  /** What it does, as the help says it. */
   readonly help: string;
-  /** What the arguments are, see `hmp-arguments.ts`. */
-  readonly args: string;
-  /** Words that the argument may be, for completion. */
-  readonly complete?: (context: MonitorContext) => readonly string[];
   /** Resolves with the text for the person, in lines; throws `QmpError`. */
   run(context: MonitorContext, args: HmpArguments, caller: Caller): string | Promise<string> | void | Promise<void>;
 };
@@ -91,14 +88,12 @@ export type HmpCommand = {
 /** An HMP command, or with `info` in front of it a subcommand of `info`. */
 export function hmpCommand(row: {
   readonly name: string;
-  readonly parameters?: string;
+  readonly parameters?: readonly HmpParameter[];
   readonly help: string;
-  readonly args?: string;
-  readonly complete?: HmpCommand["complete"];
   run: HmpCommand["run"];
 }): HmpCommand {
-  const { name, parameters = "", args = "", help, complete, run } = row;
-  return { names: name.split("|"), parameters, help, args, ...(complete && { complete }), run };
+  const { name, parameters = [], help, run } = row;
+  return { names: name.split("|"), parameters, shownParameters: describeParameters(parameters), help, run };
 }
 
 export type MonitorModule = {
@@ -111,6 +106,3 @@ export type MonitorModule = {
   /** Called once, when the machine is there: for what a module hears of the machine without being asked. */
   start?(context: MonitorContext): void;
 };
-
-/** A reply or an event's data. */
-export type Reply = Writable;

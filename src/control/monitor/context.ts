@@ -1,7 +1,9 @@
 /**
  * What the commands of a monitor work on.
  */
+import type { HmpCommand, QmpCommand, QmpEvent } from "#control/monitor/command.ts";
 import type { RunState } from "#control/run-state.ts";
+import type { DiskStatistics } from "#io/block/counted-disk.ts";
 import type { Writable } from "#control/monitor/json/json-writer.ts";
 import type { Machine } from "#machine/machine.ts";
 import type { MachineConfig } from "#machine/config.ts";
@@ -23,6 +25,8 @@ export type MonitorHost = {
   writeFile(path: string, chunks: Iterable<Uint8Array>): Promise<void>;
   /** The character devices, in the order of their making. */
   chardevs(): readonly ChardevInfo[];
+  /** A drive's size, and what was done to it since the start; undefined for one that is not open. */
+  drive(id: string): DriveState | undefined;
   /** Types that `-device`, `-object` and the board know. */
   readonly types: readonly TypeInfo[];
   /** The options of the command line. */
@@ -40,6 +44,8 @@ export type ShutdownReason =
   | "guest-panic";
 
 export type ChardevInfo = { readonly label: string; readonly filename: string; readonly isOpen: boolean };
+
+export type DriveState = { readonly sizeBytes: number; readonly statistics: DiskStatistics };
 
 export type TypeInfo = {
   readonly name: string;
@@ -67,7 +73,13 @@ export type MonitorContext = {
   /** Absent for `-machine none`. */
   readonly machine: Machine | undefined;
   readonly config: MachineConfig;
+  readonly cpuCount: number;
   readonly run: RunState;
+  /** The table. */
+  readonly commands: ReadonlyMap<string, QmpCommand>;
+  readonly events: ReadonlyMap<string, QmpEvent>;
+  readonly hmpCommands: readonly HmpCommand[];
+  readonly infoCommands: readonly HmpCommand[];
   readonly host: MonitorHost;
   /** Sends an event of the table to every client. */
   emit(event: string, data?: { readonly [key: string]: Writable | undefined }): void;

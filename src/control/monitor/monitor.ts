@@ -42,6 +42,9 @@ export class Monitor implements MonitorContext {
     for (const module of modules) module.start?.(this);
   }
 
+  get cpuCount(): number {
+    return this.machine?.layout.vcpuCount ?? 0;
+  }
   get hmpCommands(): readonly HmpCommand[] {
     return this.modules.flatMap(({ hmp = [] }) => hmp);
   }

@@ -51,6 +51,8 @@ export const RUN_STATE: MonitorModule = {
             guest: event.byGuest,
             reason: event.byGuest ? "guest-reset" : "host-qmp-system-reset",
           });
+        case "balloon":
+          return undefined;
         default: {
           hasEnded = context.machine?.actions.onShutdown === "poweroff";
           const guestReason = event.isReset ? "guest-reset" : "guest-shutdown";
