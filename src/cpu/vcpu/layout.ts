@@ -61,6 +61,17 @@ export const CODE_PAGE = {
   bytes: 2056 * RECORD_BYTES + 8192 + 64,
 } as const;
 
+/** The region translator's counters in a vCPU block. */
+export const STATISTICS = [
+  "modules",
+  "regions",
+  "instructions",
+  "wasmBytes",
+  "translateMs",
+  "compileMs",
+  "drops",
+] as const;
+
 /** Fields of a vCPU block: name and size in bytes. Order is the layout. */
 const VCPU_FIELDS = [
   // x0..x31, a sink for writes to x0, f0..f31
@@ -83,6 +94,8 @@ const VCPU_FIELDS = [
   ["park", 4],
   // Grows whenever code pages must be compared with memory before they are used again.
   ["fetchEpoch", 4],
+  // What the region translator has done, f64 each in the order of `STATISTICS`. Owner: the vCPU thread; others may read.
+  ["statistics", 7 * 8],
   // Host address of the data TLB and the fetch TLB of the current mode.
   ["tlbData", 4],
   ["tlbFetch", 4],

@@ -13,7 +13,15 @@ import { generateRuntime, type HostFunctions, Observed, REGION_SLOTS } from "#cp
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
 import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
-import { ExitReason, type MemoryLayout, PAGE_BYTES, VCPU, VCPU_FETCH_TLBS, VCPU_TLBS } from "#cpu/vcpu/layout.ts";
+import {
+  ExitReason,
+  type MemoryLayout,
+  PAGE_BYTES,
+  STATISTICS,
+  VCPU,
+  VCPU_FETCH_TLBS,
+  VCPU_TLBS,
+} from "#cpu/vcpu/layout.ts";
 import { IMPORT_MODULE } from "#cpu/wasm/module.ts";
 
 /** What a vCPU needs of the board. Addresses are guest physical. */
@@ -85,6 +93,7 @@ export class Vcpu {
   readonly compiler: RegionCompiler | undefined;
   readonly lockstep: Lockstep | undefined;
   readonly #observer: VcpuObserver | undefined;
+  #publishedModules = 0;
 
   constructor(
     memory: WebAssembly.Memory,
@@ -169,6 +178,7 @@ export class Vcpu {
   /** Runs guest code until somebody outside is needed: a request or WFI. */
   run(): number {
     this.compiler?.compile();
+    this.#publishStatistics();
     for (;;) {
       const reason = this.runtime.run(this.cpu);
       if (reason === ExitReason.Decode) this.#decode();
@@ -178,6 +188,16 @@ export class Vcpu {
         if (stop !== ExitReason.None) return stop;
       } else return reason;
     }
+  }
+
+  /** Puts the translator's counters where a monitor finds them. */
+  #publishStatistics(): void {
+    const statistics = this.compiler?.statistics;
+    if (!statistics || statistics.modules === this.#publishedModules) return;
+    this.#publishedModules = statistics.modules;
+    STATISTICS.forEach((name, index) =>
+      this.view.setFloat64(this.cpu + VCPU.statistics + 8 * index, statistics[name], true),
+    );
   }
 
   /** Runs the region at pc with both engines, and what the dispatcher does behind it. */
