@@ -8,11 +8,13 @@ import { monitorOptions, monitorTypes } from "#app/monitor-types.ts";
 import { say } from "#app/messages.ts";
 import type { NodeHost } from "#app/node-host.ts";
 import type { MonitorHost, ShutdownReason } from "#control/monitor/context.ts";
+import { HmpSession } from "#control/monitor/hmp/hmp-session.ts";
 import { MODULES } from "#control/monitor/modules.ts";
 import { Monitor } from "#control/monitor/monitor.ts";
 import { QmpSession } from "#control/monitor/qmp-session.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import type { Machine } from "#machine/machine.ts";
+import { openLineEditor } from "#platform/node/line-editor.ts";
 
 /** The QEMU whose protocol this is: clients decide by it what they may ask. */
 const QEMU_VERSION = { major: 7, minor: 2, micro: 0 };
@@ -33,6 +35,7 @@ export function openMonitors(
     const backend = host.chardevs.get(chardev);
     if (!backend) continue;
     if (mode === "control") new QmpSession(monitor, backend, { pretty, bug });
+    else new HmpSession(monitor, backend, { editors: openLineEditor, bug });
   }
   return monitor;
 }
@@ -50,6 +53,7 @@ function bug(error: unknown): void {
 function monitorHost(config: MachineConfig, host: NodeHost, end: ProcessEnd): MonitorHost {
   return {
     version: { ...QEMU_VERSION, package: ` (Tinamou ${VERSION})` },
+    greeting: `Tinamou ${VERSION} monitor`,
     processId: process.pid,
     wallUs: () => Math.floor((performance.timeOrigin + performance.now()) * 1000),
     // Later, so that the reply goes out first.

@@ -63,3 +63,22 @@ export type Disk = {
 
 /** Cryptographic randomness. */
 export type Random = { fill(into: Uint8Array): void };
+
+/** Edits lines of a person at a terminal: cursor keys, history, completion. Thread: machine. */
+export type LineEditor = {
+  receive(bytes: Uint8Array): void;
+  /** Shows the prompt and what is typed behind it. */
+  prompt(): void;
+  /** Forgets the line that is being typed. */
+  clear(): void;
+  close(): void;
+};
+export type LineEditorOptions = {
+  readonly prompt: string;
+  /** What is echoed and drawn goes there. */
+  readonly output: ByteSink;
+  line(text: string): void;
+  /** Words that could stand where the line ends, and the part of the line that they replace. */
+  complete(line: string): { readonly words: readonly string[]; readonly replaces: string };
+};
+export type LineEditors = (options: LineEditorOptions) => LineEditor;

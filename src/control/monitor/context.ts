@@ -16,6 +16,8 @@ export type MonitorHost = {
     readonly micro: number;
     readonly package: string;
   };
+  /** The beginning of what a person reads first. */
+  readonly greeting: string;
   readonly processId: number;
   /** Microseconds since 1970-01-01 UTC. */
   wallUs(): number;

@@ -18,6 +18,8 @@ import { readArguments } from "#control/monitor/validate.ts";
 /** Requests that may wait; beyond it the client is not read. */
 const MAX_QUEUED = 8;
 const RECEIVE_BYTES = 4096;
+/** Replies and events that a client may leave unread; beyond it the client is dropped. */
+const MAX_UNSENT_BYTES = 2 << 20;
 const MEMBERS = ["execute", "exec-oob", "arguments", "id"];
 const NEGOTIATION = "qmp_capabilities";
 
@@ -166,6 +168,12 @@ export class QmpSession {
 
   #send(message: Writable): void {
     if (this.#mode === "closed") return;
+    if ((this.#backend.unsentBytes ?? 0) > MAX_UNSENT_BYTES) {
+      // It does not read. Whatever it were sent now would have a gap.
+      this.#closed();
+      this.#backend.hangUp?.();
+      return;
+    }
     this.#backend.write(ENCODER.encode(`${writeJson(message, this.#options.pretty)}\r\n`));
   }
 }
