@@ -1,7 +1,8 @@
 /**
  * The monitors of a command line: what they ask of Node, and a session on each character device.
  */
-import { writeFile } from "node:fs/promises";
+import { writeFile as write } from "node:fs/promises";
+import { getSystemErrorMap } from "node:util";
 import type { MonitorConfig } from "#app/cli/draft.ts";
 import { VERSION } from "#app/cli/version.ts";
 import { monitorOptions, monitorTypes } from "#app/monitor-types.ts";
@@ -50,6 +51,18 @@ function bug(error: unknown): void {
   say(`internal error in a monitor's command: ${error instanceof Error ? error.stack : String(error)}`);
 }
 
+/** Rejects with the system's sentence alone, as other programs say it. */
+async function writeFile(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+  try {
+    await write(path, chunks);
+  } catch (cause) {
+    const { errno } = cause as NodeJS.ErrnoException;
+    const sentence = errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1];
+    if (sentence === undefined) throw cause;
+    throw new Error(sentence.charAt(0).toUpperCase() + sentence.slice(1), { cause });
+  }
+}
+
 function monitorHost(config: MachineConfig, host: NodeHost, end: ProcessEnd): MonitorHost {
   return {
     version: { ...QEMU_VERSION, package: ` (Tinamou ${VERSION})` },
@@ -58,7 +71,7 @@ function monitorHost(config: MachineConfig, host: NodeHost, end: ProcessEnd): Mo
     wallUs: () => Math.floor((performance.timeOrigin + performance.now()) * 1000),
     // Later, so that the reply goes out first.
     end: (reason, exitCode = 0) => void setImmediate(() => void end.run(exitCode, reason)),
-    writeFile: (path, chunks) => writeFile(path, chunks),
+    writeFile,
     chardevs: () =>
       config.chardevs.map(({ id }) => ({
         label: id,

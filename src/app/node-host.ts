@@ -29,6 +29,8 @@ export type NodeHostOptions = {
 
 /** A host whose files and character devices can be closed, when the machine has quit. */
 export type NodeHost = MachineHost & {
+  /** All frontends have attached: input of shared devices may come. */
+  ready(): void;
   close(): Promise<void>;
   /** What the guest has done to each drive, by its id. */
   readonly statistics: ReadonlyMap<string, DiskStatistics>;
@@ -49,6 +51,7 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
   }
   const chardevs = new Map(options.chardevs);
   const opened: CharBackend[] = [];
+  const muxes: CharMux[] = [];
   for (const chardev of config.chardevs) {
     const backend = await openChardev(chardev, {
       say: options.say,
@@ -56,7 +59,10 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
     });
     opened.push(backend);
     if (chardev.mux) {
-      chardevs.set(chardev.id, new CharMux(backend, clock, { exit: options.exit }).shared(chardev.id));
+      const mux = new CharMux(backend, clock, { exit: options.exit });
+      mux.hold();
+      muxes.push(mux);
+      chardevs.set(chardev.id, mux.shared(chardev.id));
     } else chardevs.set(chardev.id, backend);
   }
   return {
@@ -67,6 +73,9 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
     statistics,
     chardevs,
     log: openSink(options.log),
+    ready() {
+      for (const mux of muxes) mux.release();
+    },
     async close() {
       for (const backend of opened) backend.close();
       for (const disk of disks.values()) await disk.close();

@@ -55,6 +55,7 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
     if (isEnd) void end.run(event.exitCode);
   });
   if (!config.startStopped) await running.start();
+  host.ready();
   if (options.daemonize) daemonReady();
 }
 
@@ -69,6 +70,7 @@ async function runWithoutMachine(config: MachineConfig, options: HostOptions): P
   });
   end.steps.unshift(() => host.close());
   end.monitor = openMonitors(options.monitors, config, undefined, host, end);
+  host.ready();
   if (options.daemonize) daemonReady();
 }
 

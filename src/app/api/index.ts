@@ -137,7 +137,9 @@ export class Machine {
       kernel: await read(options.kernel),
       initrd: await read(options.initrd),
     };
-    return new Machine(await BoardMachine.create(config, files, host), host, console);
+    const machine = await BoardMachine.create(config, files, host);
+    host.ready();
+    return new Machine(machine, host, console);
   }
 
   private constructor(machine: BoardMachine, host: NodeHost, console: Console) {

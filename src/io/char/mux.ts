@@ -30,6 +30,7 @@ export class CharMux {
   readonly #clock: Clock;
   readonly #ports: Port[] = [];
   #focus = 0;
+  #isHeld = false;
   #open = false;
   #escaped = false;
   #timestampsFromNs: number | undefined;
@@ -52,6 +53,15 @@ export class CharMux {
 
   get focus(): number {
     return this.#focus;
+  }
+
+  /** Takes no input until {@link release}: who has not attached yet must not miss any. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+  release(): void {
+    this.#isHeld = false;
+    this.#backend.poke();
   }
 
   /** Adds a port: a character device of its own for one frontend. The first one has the focus. */
@@ -107,6 +117,7 @@ export class CharMux {
   }
 
   #room(): number {
+    if (this.#isHeld) return 0;
     const port = this.#ports[this.#focus];
     return port ? Math.max(HELD_BYTES_LIMIT - port.pump.heldBytes, 0) : 0;
   }

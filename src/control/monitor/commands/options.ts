@@ -132,7 +132,8 @@ export const OPTIONS: MonitorModule = {
         const wanted = args.text("item1[,...]")?.trim() ?? "";
         const on = context.config.log?.items ?? [];
         if (wanted !== "" && wanted !== "help") throw new QmpError(CHOSEN_AT_START);
-        const lines = LOG_ITEMS.map(
+        const available = LOG_ITEMS.filter((item) => !("missing" in item));
+        const lines = available.map(
           ({ name, help }) => `${on.includes(name) ? "*" : " "} ${name.padEnd(15)} ${help}\n`,
         );
         return `Log items (* is on):\n${lines.join("")}`;
