@@ -96,7 +96,16 @@ test("the command line of a management tool for a machine without PCI", () => {
       { driver: "virtio-rng-device", id: "rng0", properties: { rng: "objrng0", "max-bytes": 1234, period: 1000 } },
     ],
     drives: [
-      { id: "l1f", isNode: true, interface: "none", file: "d.img", format: "raw", readOnly: false, discard: true, noFlush: false },
+      {
+        id: "l1f",
+        isNode: true,
+        interface: "none",
+        file: "d.img",
+        format: "raw",
+        readOnly: false,
+        discard: true,
+        noFlush: false,
+      },
     ],
     chardevs: [{ kind: "pty", id: "charserial0" }],
     serials: ["charserial0"],
