@@ -33,6 +33,8 @@ export class JsonLexer {
   readonly #events: LexerEvents;
   #state: State = "between";
   #token = "";
+  /** What ends the string. Not read from the token: that would copy it for every character. */
+  #quote = "";
 
   constructor(events: LexerEvents) {
     this.#events = events;
@@ -77,8 +79,10 @@ export class JsonLexer {
     if (SPACE.test(character)) return;
     this.#token = character;
     if (PUNCTUATION.test(character)) this.#end("punctuation");
-    else if (character === '"' || character === "'") this.#state = "string";
-    else if (NUMBER_START.test(character)) this.#state = "number";
+    else if (character === '"' || character === "'") {
+      this.#state = "string";
+      this.#quote = character;
+    } else if (NUMBER_START.test(character)) this.#state = "number";
     else if (WORD_PART.test(character)) this.#state = "word";
     else this.#fail(`JSON parse error, stray '${printable(character)}'`);
   }
@@ -87,7 +91,7 @@ export class JsonLexer {
     if (character < " ") return this.#fail(`JSON parse error, stray '${printable(this.#token)}'`);
     if (character === "\\") this.#state = "escape";
     this.#append(character);
-    if (character === this.#token[0] && this.#state === "string") this.#end("string");
+    if (character === this.#quote && this.#state === "string") this.#end("string");
   }
 
   #append(character: string): void {
@@ -98,7 +102,7 @@ export class JsonLexer {
   #endNumber(): void {
     if (NUMBER.test(this.#token)) this.#end("number");
     else {
-      this.#fail(`JSON parse error, stray '${this.#token}'`);
+      this.#fail(`JSON parse error, stray '${printable(this.#token)}'`);
       this.reset();
     }
   }
