@@ -118,7 +118,7 @@ test("QMP on a TCP socket, and on a descriptor that the process was started with
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   const { port: inheritedPort } = server.address() as { port: number };
-  const fd = (server as unknown as { _handle: { fd: number } })._handle.fd;
+  const fd = (server as unknown as Record<string, { fd: number }>)["_handle"]?.fd;
   const monitor = ["-chardev", "socket,id=charmonitor,fd=3,server=on,wait=off"];
   const control = ["-mon", "chardev=charmonitor,id=monitor,mode=control"];
   const child = spawn(process.execPath, [COMMAND, ...MACHINE, "-S", ...monitor, ...control], {

@@ -35,8 +35,8 @@ export function openMonitors(
   for (const { chardev, mode, pretty } of monitors) {
     const backend = host.chardevs.get(chardev);
     if (!backend) continue;
-    if (mode === "control") new QmpSession(monitor, backend, { pretty, bug });
-    else new HmpSession(monitor, backend, { editors: openLineEditor, bug });
+    if (mode === "control") new QmpSession(monitor, backend, { pretty, bug }).attach();
+    else new HmpSession(monitor, backend, { editors: openLineEditor, bug }).attach();
   }
   return monitor;
 }

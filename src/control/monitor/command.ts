@@ -59,7 +59,7 @@ export function qmpCommand<
 }): QmpCommand {
   const { args = {}, returns, oob = false, name, help, features } = row;
   const takes = isObjectSchema(args) ? args : object(`${name}-arg`, args);
-  const run = row.run as unknown as QmpCommand["run"];
+  const run: QmpCommand["run"] = (context, given, caller) => row.run(context, given as never, caller);
   return { name, help, takes, returns, oob, ...(features && { features }), run };
 }
 

@@ -44,7 +44,6 @@ export class QmpSession {
   #isBusy = false;
   #caller: Caller = { cpuIndex: 0 };
 
-  /** Attaches itself to `backend`. */
   constructor(monitor: Monitor, backend: CharBackend, options: QmpOptions) {
     this.#monitor = monitor;
     this.#backend = backend;
@@ -53,10 +52,14 @@ export class QmpSession {
       value: (value) => this.#received(value),
       error: (what) => this.#enqueue(() => Promise.resolve(this.#sendError(new QmpError(what), undefined))),
     });
-    monitor.listen((event) => {
+  }
+
+  /** Begins: the monitor's events come, and the backend's clients. */
+  attach(): void {
+    this.#monitor.listen((event) => {
       if (this.#mode === "command") this.#send(event);
     });
-    backend.attach({
+    this.#backend.attach({
       canReceive: () => (this.#queue.length < MAX_QUEUED ? RECEIVE_BYTES : 0),
       receive: (bytes) => this.#reader.feed(bytes),
       event: (event) => {

@@ -70,7 +70,6 @@ export type ReplyMembers<M> = { readonly [K in Exclude<keyof M, OptionalKeys<M>>
 
 export const str = { kind: "str" } as const;
 export const bool = { kind: "bool" } as const;
-export const number = { kind: "number" } as const;
 export const any = { kind: "any" } as const;
 export const int64 = { kind: "int64" } as const;
 

@@ -94,8 +94,6 @@ const VCPU_FIELDS = [
   ["park", 4],
   // Grows whenever code pages must be compared with memory before they are used again.
   ["fetchEpoch", 4],
-  // What the region translator has done, f64 each in the order of `STATISTICS`. Owner: the vCPU thread; others may read.
-  ["statistics", 7 * 8],
   // Host address of the data TLB and the fetch TLB of the current mode.
   ["tlbData", 4],
   ["tlbFetch", 4],
@@ -165,6 +163,8 @@ const VCPU_FIELDS = [
   ["localEntries", 4],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
+  // What the region translator has done, f64 each in the order of `STATISTICS`. Owner: the vCPU thread; others may read.
+  ["statistics", 7 * 8],
 ] as const;
 
 type VcpuField = (typeof VCPU_FIELDS)[number][0];

@@ -157,6 +157,7 @@ export class Vcpu {
     view.setBigInt64(cpu + VCPU.reservedAddress, -1n, true);
     view.setBigInt64(cpu + VCPU.stimecmp, -1n, true);
     view.setInt32(cpu + VCPU.privilege, 3, true);
+    this.#publishedModules = 0;
     this.pmp.refresh();
     this.runtime.discardCode(cpu);
     this.runtime.updateMode(cpu);

@@ -69,8 +69,7 @@ export const QOM: MonitorModule = {
       name: "qom-set",
       help: "Sets a property.",
       args: { path: str, property: str, value: any },
-      run: (context, { path, property, value }) =>
-        setProperty(findNode(qomTree(context), path), property, value as JsonValue),
+      run: (context, { path, property, value }) => setProperty(findNode(qomTree(context), path), property, value),
     }),
     qmpCommand({
       name: "qom-list-types",

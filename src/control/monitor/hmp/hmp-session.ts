@@ -40,12 +40,15 @@ export class HmpSession {
   /** Grows with each client. */
   #client = 0;
 
-  /** Attaches itself to `backend`. */
   constructor(monitor: Monitor, backend: CharBackend, options: HmpOptions) {
     this.#monitor = monitor;
     this.#backend = backend;
     this.#options = options;
-    backend.attach({
+  }
+
+  /** Begins: the backend's clients come. */
+  attach(): void {
+    this.#backend.attach({
       canReceive: () => (this.#queue.length < MAX_QUEUED ? RECEIVE_BYTES : 0),
       receive: (bytes) => this.#receive(bytes),
       event: (event) => {

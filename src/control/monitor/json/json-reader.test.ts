@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { array, assert, constantFrom, json, property, uint8Array } from "fast-check";
 import { expect, test } from "vitest";
 import { JsonReader } from "#control/monitor/json/json-reader.ts";
 import type { JsonValue } from "#control/monitor/json/json-value.ts";
@@ -70,22 +70,24 @@ test("deep nesting within the limit is read without recursion", () => {
   expect(read(`${"[".repeat(1000)}${"]".repeat(1000)}`)[0]).toBe(`${"[".repeat(1000)}${"]".repeat(1000)}`);
 });
 
+const CHARACTERS = Array.from("{}[]:,\"'\\ a1-.e\ntrue");
+
 test("bytes that mean nothing never throw", () => {
-  fc.assert(
-    fc.property(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 5 }), (chunks) => {
+  assert(
+    property(array(uint8Array({ maxLength: 60 }), { maxLength: 5 }), (chunks) => {
       read(...chunks);
     }),
   );
-  fc.assert(
-    fc.property(fc.array(fc.constantFrom(..."{}[]:,\"'\\ a1-.e\ntrue"), { maxLength: 60 }), (characters) => {
+  assert(
+    property(array(constantFrom(...CHARACTERS), { maxLength: 60 }), (characters) => {
       read(characters.join(""));
     }),
   );
 });
 
 test("what JSON.parse reads is read the same", () => {
-  fc.assert(
-    fc.property(fc.json(), (text) => {
+  assert(
+    property(json(), (text) => {
       const seen: JsonValue[] = [];
       const reader = new JsonReader({
         value: (value) => seen.push(value),
