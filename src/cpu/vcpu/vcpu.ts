@@ -47,6 +47,8 @@ export type VcpuObserver = {
 export type VcpuOptions = {
   /** Entries of a place in the code after which it is translated; 0 interprets everything. */
   readonly hotThreshold: number;
+  /** Regions that are waited for to share a module; a good number by default. */
+  readonly batchRegions?: number | undefined;
   /** As {@link probeEngineFeatures} finds them in this thread. */
   readonly features: EngineFeatures;
   /** Milliseconds from any start; times the translator. */
@@ -124,6 +126,7 @@ export class Vcpu {
         exports,
         options.nowMs,
         { features: options.features, loopBudget: options.lockstep ? LOCKSTEP_LOOP_BUDGET : undefined },
+        options.batchRegions,
       );
       const { observer } = options;
       if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(code);
