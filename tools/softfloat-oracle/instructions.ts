@@ -39,10 +39,15 @@ export const MANNERS: ReadonlyMap<string, Manner> = new Map(
   ),
 );
 
-/** Implementations of the manners that the engine can do, by name. */
-export function instructionImplementations(
-  pick: (name: string) => boolean = () => true,
-): ReadonlyMap<string, Implementation> {
+export type Instructions = {
+  /** Implementations of the manners that the engine can do, by name. */
+  readonly implementations: ReadonlyMap<string, Implementation>;
+  /** Regions that were translated so far. */
+  readonly regions: () => number;
+};
+
+/** The manners whose names are picked. */
+export function makeInstructions(pick: (name: string) => boolean = () => true): Instructions {
   setEngineFlags();
   const features = probeEngineFeatures();
   const machines = new Map<string, InstructionMachine>();
@@ -56,7 +61,8 @@ export function instructionImplementations(
     machines.set(key, machine);
     implementations.set(name, (batch) => machine.run(batch, manner));
   }
-  return implementations;
+  const regions = (): number => [...machines.values()].reduce((sum, machine) => sum + machine.regions, 0);
+  return { implementations, regions };
 }
 
 const DYNAMIC = 7;
@@ -119,6 +125,10 @@ class InstructionMachine {
     const records = this.#machine.bytes(RECORDS, RAM_BYTES - (RECORDS - RAM_BASE));
     this.#records = new BigUint64Array(records.buffer, records.byteOffset, records.length / 8);
     this.#machine.reset(RAM_BASE);
+  }
+
+  get regions(): number {
+    return this.#machine.vcpu.compiler?.statistics.regions ?? 0;
   }
 
   /** Runs through a table of (loop, first record, last record) until a loop is 0, waits, and begins anew. */

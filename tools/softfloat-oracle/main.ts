@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { floatSlowOp } from "#cpu/softfloat/dispatch.ts";
 import { BadlyBoxedCases, type CaseSource, EdgeCases, RandomCases } from "./cases.ts";
 import { caseByCase, compareWithOracle } from "./compare.ts";
-import { instructionImplementations } from "./instructions.ts";
+import { makeInstructions } from "./instructions.ts";
 import { isOracleName, missingForOracle, Oracle } from "./oracle-process.ts";
 
 const { values } = parseArgs({
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   const cases: CaseSource = values.edges ? new EdgeCases() : new RandomCases(Number(values.seed));
   const source = values.engine ? new BadlyBoxedCases(cases, Number(values.seed)) : cases;
   const implementations = values.engine
-    ? instructionImplementations((name) => name.includes(values.only))
+    ? makeInstructions((name) => name.includes(values.only)).implementations
     : new Map([["softfloat", caseByCase(floatSlowOp)]]);
   const limit = values.edges ? Number.POSITIVE_INFINITY : Number(values.cases);
 
