@@ -15,8 +15,9 @@ import {
   StmtKind,
   type ValueType,
 } from "#cpu/ir/ir.ts";
-import { UNARY } from "#cpu/ir/ops.ts";
-import { emitFusedMultiplyAdd, type EngineFeatures } from "#cpu/engine/features.ts";
+import { CONVERT, UNARY } from "#cpu/ir/ops.ts";
+import type { EngineFeatures } from "#cpu/engine/features.ts";
+import { emitBoxF32, emitFusedMultiplyAdd, emitLowF32 } from "#cpu/engine/vector.ts";
 import type { Code } from "#cpu/wasm/code.ts";
 import { VOID } from "#cpu/wasm/code.ts";
 
@@ -187,8 +188,12 @@ export abstract class Emitter {
         code.localGet(this.#temp(e.op));
         break;
       case ExprKind.Unary:
-        this.expr(e.a as Expr);
-        code.op(e.op);
+        if (e.op === CONVERT.boxF32[0]) emitBoxF32(code, () => this.expr(e.a as Expr));
+        else {
+          this.expr(e.a as Expr);
+          if (e.op === CONVERT.lowF32[0]) emitLowF32(code);
+          else code.op(e.op);
+        }
         break;
       case ExprKind.Binary:
         this.expr(e.a as Expr);
