@@ -16,10 +16,14 @@ import { FFLAGS } from "#cpu/isa/riscv/constants.ts";
 import {
   EXACT_ROUTINES,
   fusedError,
+  isBelow,
   isBetween,
+  NEGLIGIBLE,
   returnNarrowed,
   returnRounded,
+  returnTiny,
   roundToOdd,
+  SCALE,
   sumError,
   twoSum,
 } from "#cpu/isa/riscv/float-exact.ts";
@@ -74,6 +78,7 @@ function returnExactly(b: Builder, op: FloatOpName, format: NativeFormat, mode: 
 const isNan = (b: Builder, x: Expr): Expr => b.ne(x, x);
 const isInfinite = (b: Builder, format: NativeFormat, x: Expr): Expr =>
   b.eq(b.abs(x), constant(b, format, Number.POSITIVE_INFINITY));
+const isFinite = (b: Builder, x: Expr): Expr => b.lt(b.abs(x), b.f64(Number.POSITIVE_INFINITY));
 const isSignalling = (b: Builder, format: NativeFormat, x: Expr): Expr =>
   b.and(isNan(b, x), b.eqz(b.and(bitsOf(b, x), b.i64(format.quietBit))));
 const any = (b: Builder, conditions: readonly Expr[]): Expr => conditions.reduce((all, one) => b.or(all, one));
@@ -91,7 +96,7 @@ function returnNan(b: Builder, format: NativeFormat, operands: readonly Expr[], 
   b.return(constant(b, format, Number.NaN));
 }
 
-/** For a result that is not in the safe range: returns it where an operand says why, goes to TypeScript otherwise. */
+/** For a result beyond the safe range: returns it where it is clear why, goes to TypeScript otherwise. */
 function returnExtreme(b: Builder, op: FloatOpName, mode: Expr, result: Expr, operands: readonly Expr[]): void {
   b.if(isNan(b, result), () => returnNan(b, D, operands));
   b.if(
@@ -101,6 +106,10 @@ function returnExtreme(b: Builder, op: FloatOpName, mode: Expr, result: Expr, op
     ),
     () => b.return(result),
   );
+  b.if(b.and(b.eqz(mode), isInfinite(b, D, result)), () => {
+    raise(b, b.i32(FFLAGS.OF | FFLAGS.NX));
+    b.return(result);
+  });
   returnExactly(b, op, D, mode, operands);
 }
 
@@ -145,8 +154,13 @@ const ARITHMETIC_D: Arithmetic = {
   mul: (b, mode, x, y) => {
     const product = b.let(b.mul(x, y));
     b.if(b.eqz(isBetween(b, LEAST, product, MOST)), () => {
-      const isExact = b.and(b.or(isZero(b, x), isZero(b, y)), isZero(b, product));
-      b.if(isExact, () => b.return(product));
+      b.if(b.or(isZero(b, x), isZero(b, y)), () => b.if(b.eq(product, product), () => b.return(product)));
+      b.if(isBelow(b, product, LEAST), () => {
+        const [larger, smaller] = scaledUp(b, x, y);
+        const value = b.let(b.mul(larger, smaller));
+        const error = b.let(b.fusedMultiplyAdd(larger, smaller, b.neg(value)));
+        b.if(b.eq(error, error), () => returnTiny(b, mode, value, error));
+      });
       returnExtreme(b, "mul", mode, product, [x, y]);
     });
     const error = b.let(b.fusedMultiplyAdd(x, y, b.neg(product)));
@@ -157,28 +171,34 @@ const ARITHMETIC_D: Arithmetic = {
     const quotient = b.let(b.div(x, y));
     b.if(b.eqz(b.and(isBetween(b, LEAST, quotient, MOST), isBetween(b, LEAST, x, MOST))), () => {
       returnIfByZero(b, x, y, quotient, () => quotient);
-      const isExact = b.and(isZero(b, x), isZero(b, quotient));
-      b.if(isExact, () => b.return(quotient));
+      b.if(b.or(isZero(b, x), isInfinite(b, D, y)), () => b.if(isZero(b, quotient), () => b.return(quotient)));
+      b.if(isBelow(b, quotient, LEAST), () => {
+        const dividend = b.let(b.mul(x, b.f64(SCALE)));
+        const value = b.let(b.div(dividend, y));
+        const error = quotientError(b, dividend, y, value);
+        b.if(b.eq(error, error), () => returnTiny(b, mode, value, error));
+      });
+      b.if(b.le(b.abs(quotient), b.f64(MOST)), () => {
+        // The operands lie at one end of the range, both.
+        const scale = b.let(b.select(isBelow(b, x, 1), b.f64(SCALE), b.f64(1 / SCALE)));
+        const error = quotientError(b, b.let(b.mul(x, scale)), b.let(b.mul(y, scale)), quotient);
+        b.if(b.eq(error, error), () => returnRounded(b, mode, quotient, error));
+      });
       returnExtreme(b, "div", mode, quotient, [x, y]);
     });
-    const rest = b.let(b.fusedMultiplyAdd(quotient, y, x, true));
-    b.if(isNan(b, rest), () => returnExactly(b, "div", D, mode, [x, y]));
-    b.if(isZero(b, rest), () => b.return(quotient));
-    // What is left to divide has the error's sign times the divisor's. No quotient is a tie.
-    const sign = b.convert("asF64", b.xor(b.convert("bits64", rest), b.convert("bits64", y)));
-    returnRounded(b, mode, quotient, b.let(b.copysign(b.f64(SOME), sign)));
+    const error = quotientError(b, x, y, quotient);
+    b.if(isNan(b, error), () => returnExactly(b, "div", D, mode, [x, y]));
+    returnRounded(b, mode, quotient, error);
   },
   sqrt: (b, mode, x) => {
     const root = b.let(b.sqrt(x));
     b.if(isNan(b, root), () => returnNan(b, D, [x]));
-    b.if(b.eqz(isBetween(b, LEAST, x, MOST)), () => {
-      b.if(isZero(b, x), () => b.return(root));
-      returnExtreme(b, "sqrt", mode, root, [x]);
-    });
-    const rest = b.let(b.fusedMultiplyAdd(root, root, x, true));
-    b.if(isNan(b, rest), () => returnExactly(b, "sqrt", D, mode, [x]));
-    b.if(isZero(b, rest), () => b.return(root));
-    returnRounded(b, mode, root, b.let(b.copysign(b.f64(SOME), rest)));
+    b.if(b.or(isZero(b, x), isInfinite(b, D, x)), () => b.return(root));
+    // An even power of two takes the square away from the ends of the range.
+    const radicand = b.let(b.mul(x, b.select(isBelow(b, x, 1), b.f64(2 ** 300), b.f64(2 ** -300))));
+    const value = b.let(b.sqrt(radicand));
+    const rest = b.let(b.fusedMultiplyAdd(value, value, radicand, true));
+    returnRounded(b, mode, root, signOnly(b, rest, rest));
   },
   fma: (b, mode, x, y, z) => {
     const product = b.let(b.mul(x, y));
@@ -188,26 +208,53 @@ const ARITHMETIC_D: Arithmetic = {
       b.if(isNan(b, sum), () => returnNan(b, D, [x, y, z]));
       b.return(b.select(isZero(b, sum), zeroSum(b, mode, product, z, sum), sum));
     });
-    const result = b.let(b.fusedMultiplyAdd(x, y, z));
-    const isSafe = b.and(
-      b.and(isBetween(b, LEAST, product, MOST), b.le(b.abs(z), b.f64(MOST))),
-      b.or(isBetween(b, LEAST, result, MOST), isZero(b, result)),
-    );
-    b.if(b.eqz(isSafe), () => {
-      const isFinite = (v: Expr): Expr => b.lt(b.abs(v), b.f64(Number.POSITIVE_INFINITY));
-      const isFiniteProduct = b.let(b.and(isFinite(x), isFinite(y)));
-      b.if(b.eqz(b.and(isFiniteProduct, isFinite(z))), () => {
+    b.if(b.eqz(b.and(isBetween(b, LEAST, product, MOST), b.le(b.abs(z), b.f64(MOST)))), () => {
+      const isFiniteProduct = b.let(b.and(isFinite(b, x), isFinite(b, y)));
+      b.if(b.eqz(b.and(isFiniteProduct, isFinite(b, z))), () => {
         // A finite product may have overflowed here; next to infinity or NaN it counts for nothing.
         const special = b.let(b.select(isFiniteProduct, z, b.add(product, z)));
         b.if(isNan(b, special), () => returnNan(b, D, [x, y, z]));
         b.return(special);
       });
+      b.if(b.and(isBelow(b, product, LEAST), b.le(b.abs(z), b.f64(MOST))), () => tinyFma(b, mode, x, y, z, product));
       returnExactly(b, "fmadd", D, mode, [x, y, z]);
     });
+    const result = b.let(b.fusedMultiplyAdd(x, y, z));
+    b.if(isNan(b, result), () => returnExactly(b, "fmadd", D, mode, [x, y, z]));
     b.if(isZero(b, result), () => b.return(zeroSum(b, mode, product, z, result)));
     returnRounded(b, mode, result, fusedError(b, x, y, z, result));
   },
 };
+
+/** Two factors whose product is too small, the smaller one times SCALE. */
+function scaledUp(b: Builder, x: Expr, y: Expr): [larger: Expr, smaller: Expr] {
+  const isXSmaller = b.let(b.lt(b.abs(x), b.abs(y)));
+  return [b.let(b.select(isXSmaller, y, x)), b.let(b.mul(b.select(isXSmaller, x, y), b.f64(SCALE)))];
+}
+/** The sign of `sign` for an error that is not 0, and of which nothing else is known; it is no tie. NaN stays. */
+function signOnly(b: Builder, error: Expr, sign: Expr): Expr {
+  const magnitude = b.select(isZero(b, error), b.f64(0), b.select(isNan(b, error), error, b.f64(SOME)));
+  return b.let(b.copysign(magnitude, sign));
+}
+/** What is left to divide has the error's sign times the divisor's. A quotient that is no subnormal is no tie. */
+function quotientError(b: Builder, x: Expr, y: Expr, quotient: Expr): Expr {
+  const rest = b.let(b.fusedMultiplyAdd(quotient, y, x, true));
+  return signOnly(b, rest, b.convert("asF64", b.xor(b.convert("bits64", rest), b.convert("bits64", y))));
+}
+/** x * y + z of numbers with a product below LEAST; falls through where it cannot tell. */
+function tinyFma(b: Builder, mode: Expr, x: Expr, y: Expr, z: Expr, product: Expr): void {
+  // Next to such an addend only the product's sign counts.
+  b.if(b.eqz(isBelow(b, z, 2 ** -400)), () => returnRounded(b, mode, z, b.let(b.copysign(b.f64(SOME), product))));
+  const [larger, smaller] = scaledUp(b, x, y);
+  const addend = b.let(b.mul(z, b.f64(SCALE)));
+  const scaled = b.let(b.mul(larger, smaller));
+  b.if(isBelow(b, scaled, NEGLIGIBLE), () =>
+    returnTiny(b, mode, b.select(isZero(b, z), scaled, addend), b.copysign(b.f64(SOME), product)),
+  );
+  const value = b.let(b.fusedMultiplyAdd(larger, smaller, addend));
+  b.if(isZero(b, value), () => b.return(zeroSum(b, mode, product, z, value)));
+  b.if(b.eq(value, value), () => returnTiny(b, mode, value, fusedError(b, larger, smaller, addend, value)));
+}
 /** Infinity times zero. */
 const isInvalidProduct = (b: Builder, x: Expr, y: Expr, product: Expr): Expr =>
   b.and(isNan(b, product), b.and(b.eq(x, x), b.eq(y, y)));
