@@ -1,6 +1,7 @@
 /**
  * Two projects. `unit`: tests beside the code, two workers. `boot`: whole machines from the built `dist/`
- * (run `npm run build` first), one at a time, after the unit tests.
+ * (run `npm run build` first), and litmus tests, which want the processor's cores for themselves; one file at a time,
+ * after the unit tests.
  */
 import { defineConfig } from "vitest/config";
 

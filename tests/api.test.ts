@@ -18,7 +18,7 @@ test("a program boots a guest, runs a command in it and reads its memory and reg
   const events: string[] = [];
   machine.on((event) => events.push(event.kind));
   try {
-    machine.start();
+    await machine.start();
     await machine.console.waitFor(/Tinamou guest ready[^]*# /);
     machine.console.type("echo $((6*7))\n");
     await machine.console.waitFor(/\n42\r?\n/);

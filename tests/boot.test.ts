@@ -1,68 +1,41 @@
 /** Boots Debian's kernel from the built command and drives its shell. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { fetchGuest } from "../tools/guest/fetch-guest.mjs";
-import { ROOT } from "../tools/setup.mjs";
+import { bootGuest, COMMAND, type Guest } from "./guest.ts";
 import { Terminal } from "./terminal.ts";
 
-const COMMAND = join(ROOT, "dist", "tinamou-system-riscv64.js");
-const open: Terminal[] = [];
+const open: Guest[] = [];
 afterAll(() => {
-  for (const terminal of open) terminal.kill();
+  for (const guest of open) guest.kill();
 });
 
-async function boot(smp: number, ...extra: string[]): Promise<Terminal> {
-  const guest = await fetchGuest({});
-  const terminal = new Terminal(process.execPath, [
-    COMMAND,
-    "-M",
-    "virt",
-    "-smp",
-    String(smp),
-    "-m",
-    "256",
-    "-nographic",
-    "-bios",
-    guest.firmware,
-    "-kernel",
-    guest.kernel,
-    "-initrd",
-    guest.initrd,
-    "-append",
-    "console=ttyS0 quiet",
-    ...extra,
-  ]);
-  open.push(terminal);
-  await terminal.waitFor(/Tinamou guest ready[^]*# /, 120_000);
-  return terminal;
+async function boot(smp: number, ...extra: string[]): Promise<Guest> {
+  const guest = await bootGuest(extra, { smp });
+  open.push(guest);
+  return guest;
 }
 
 test.each([1, 2, 4])("%i vCPUs: the shell answers, poweroff ends the process with 0", async (smp) => {
   expect(existsSync(COMMAND)).toBe(true);
-  const terminal = await boot(smp);
-  terminal.type("uname -m; nproc; echo $((6*7))\n");
-  const answer = await terminal.waitFor(/\n42\r?\n/, 30_000);
-  expect(answer).toMatch(/\nriscv64\r?\n/);
-  expect(answer).toContain(`\n${smp}\r\n42`);
-  terminal.type("poweroff -f\n");
-  expect(await terminal.exit(60_000)).toBe(0);
+  const guest = await boot(smp);
+  expect(await guest.ask("uname -m; nproc; echo $((6*7))")).toEqual({ text: `riscv64\n${smp}\n42\n`, status: 0 });
+  expect(await guest.powerOff()).toBe(0);
 });
 
 test("a reboot starts the guest again; -no-reboot ends the process", async () => {
-  const terminal = await boot(1);
-  terminal.type("reboot -f\n");
-  await terminal.waitFor(/Tinamou guest ready[^]*# /, 120_000);
-  terminal.kill();
+  const guest = await boot(1);
+  guest.type("reboot -f\n");
+  await guest.untilReady();
+  guest.kill();
   const once = await boot(1, "-no-reboot");
   once.type("reboot -f\n");
   expect(await once.exit(60_000)).toBe(0);
 });
 
 test("Ctrl-A x ends the process", async () => {
-  const terminal = await boot(1);
-  terminal.type("\x01x");
-  expect(await terminal.exit(30_000)).toBe(0);
+  const guest = await boot(1);
+  guest.type("\x01x");
+  expect(await guest.exit(30_000)).toBe(0);
 });
 
 test.each([

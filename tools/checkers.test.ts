@@ -27,6 +27,8 @@ beforeAll(() => {
     write(`src/${layer}/tsconfig.json`, readFileSync(path.join(ROOT, "src", layer, "tsconfig.json"), "utf8"));
   }
   write("src/engine.d.ts", readFileSync(path.join(ROOT, "src/engine.d.ts"), "utf8"));
+  // What vitest.config.ts names is not what is tested here.
+  write("tools/support/unit-setup.ts", "Date.now();\n");
   write("src/core/sum.ts", "export function sum(a: number, b: number): number {\n  return a + b;\n}\n");
   write("src/core/sum.test.ts", unitTest(3));
   write("src/app/api/index.ts", 'export { sum } from "#core/sum.ts";\n');

@@ -6,6 +6,7 @@ import { setEngineFlags } from "#app/engine-flags.ts";
 import type { CharBackend, Disk } from "#core/host.ts";
 import { CharMux } from "#io/char/mux.ts";
 import { openRawDisk } from "#io/block/raw.ts";
+import { type LogTarget, openSink, type WorkerData } from "#app/thread-host.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import type { MachineHost, ThreadHandle } from "#machine/machine.ts";
 import { openChardev } from "#platform/node/chardev-open.ts";
@@ -16,12 +17,20 @@ import { nodeRandom } from "#platform/node/random.ts";
 export type NodeHostOptions = {
   /** Ctrl-A x on a multiplexed terminal. */
   readonly exit: () => void;
+  /** A thread has died of an internal error, which was said. */
+  readonly fail: () => void;
   readonly say: (line: string) => void;
   /** Character devices that the program brings itself, by id. */
   readonly chardevs?: ReadonlyMap<string, CharBackend>;
+  /** Where the log goes that the configuration asks for. */
+  readonly log?: LogTarget | undefined;
 };
 
-export async function nodeHost(config: MachineConfig, options: NodeHostOptions): Promise<MachineHost> {
+/** A host whose files and character devices can be closed, when the machine has quit. */
+export type NodeHost = MachineHost & { close(): Promise<void> };
+
+/** Opens everything that the configuration names. */
+export async function nodeHost(config: MachineConfig, options: NodeHostOptions): Promise<NodeHost> {
   setEngineFlags();
   const clock = nodeClock();
   const disks = new Map<string, Disk>();
@@ -31,10 +40,15 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
     disks.set(drive.interface === "pflash" ? `pflash${drive.index ?? 0}` : drive.id, disk);
   }
   const chardevs = new Map(options.chardevs);
+  const opened: CharBackend[] = [];
   for (const chardev of config.chardevs) {
-    const backend = await openChardev(chardev, { say: options.say });
+    const backend = await openChardev(chardev, {
+      say: options.say,
+      redirected: (line) => void process.stdout.write(`${line}\n`),
+    });
+    opened.push(backend);
     if (chardev.kind === "stdio" && chardev.mux) {
-      chardevs.set(chardev.id, new CharMux(backend, clock, { exit: options.exit }).port("serial0"));
+      chardevs.set(chardev.id, new CharMux(backend, clock, { exit: options.exit }).shared(chardev.id));
     } else chardevs.set(chardev.id, backend);
   }
   return {
@@ -43,17 +57,23 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
     random: nodeRandom(),
     disks,
     chardevs,
-    startThread: (kind, data) =>
+    log: openSink(options.log),
+    async close() {
+      for (const backend of opened) backend.close();
+      for (const disk of disks.values()) await disk.close();
+    },
+    startThread: (kind, thread) =>
       new Promise<ThreadHandle>((resolve, reject) => {
+        const workerData: WorkerData = { thread, log: options.log };
         const worker = new Worker(new URL(`./workers/${kind}.js`, import.meta.url), {
-          workerData: data,
+          workerData,
           resourceLimits: { stackSizeMb: 8 },
         });
         worker.once("message", () => resolve({ terminate: async () => void (await worker.terminate()) }));
         worker.once("error", reject);
         worker.on("error", (error) => {
           options.say(`internal error in the ${kind} thread: ${error.message}`);
-          options.exit();
+          options.fail();
         });
       }),
   };

@@ -8,6 +8,7 @@
  * Spec: QEMU docs/devel/migration/main, "VMState".
  */
 import type { ByteReader, ByteWriter } from "#core/bytes.ts";
+import { oneLine } from "#core/one-line.ts";
 
 /** One field: its size and alignment in shared memory, and how it goes over the wire. */
 export type Field<T> = {
@@ -265,9 +266,12 @@ export class VmState<F extends Fields> {
 
 const SUBSECTION = 5;
 
-/** A section that cannot be loaded. */
+/** A section that cannot be loaded. The message is one line, whatever names the stream has. */
 export class StateError extends Error {
   readonly code = "bad-state";
+  constructor(message: string) {
+    super(oneLine(message));
+  }
 }
 
 export type VmStateOptions<F extends Fields> = {

@@ -3,6 +3,8 @@
  * and passed as it is to every thread.
  */
 
+import type { LogConfig } from "#core/log.ts";
+
 /** A machine to build. Sizes are in bytes. */
 export type MachineConfig = {
   /** QEMU's machine type name; "virt" or "none". */
@@ -36,6 +38,8 @@ export type MachineConfig = {
   readonly onReboot: "reset" | "shutdown";
   /** What a guest's poweroff does: "pause" is `-no-shutdown`. */
   readonly onShutdown: "poweroff" | "pause";
+  /** What is logged (`-d`, `-trace`); absent: nothing. */
+  readonly log?: LogConfig;
 };
 
 export type SmpConfig = {
@@ -59,6 +63,9 @@ export type BootConfig = {
   readonly dtb?: string;
   /** Write the device tree blob here and exit (`-M dumpdtb=`). */
   readonly dumpdtb?: string;
+  /** `-boot menu=` and `reboot-timeout=`: firmware reads them from fw_cfg. */
+  readonly menu?: boolean;
+  readonly rebootTimeoutMs?: number;
 };
 
 /** An `-object`: type name, id and the properties as given. */

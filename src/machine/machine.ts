@@ -6,8 +6,10 @@
  * Thread: machine. The host comes in through `MachineHost`.
  */
 import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
+import { type Log, type LogSink, makeLog } from "#core/log.ts";
+import { OperationQueue } from "#core/operation-queue.ts";
 import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
-import { CONTROL, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
+import { CONTROL, LayoutError, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import type { Dma } from "#hw/bus/types.ts";
 import { encodeDeviceTree, decodeDeviceTree } from "#machine/device-tree.ts";
 import type { MachineConfig } from "#machine/config.ts";
@@ -16,6 +18,7 @@ import { loadKernelImage } from "#machine/boot/kernel-image.ts";
 import { answerMmio } from "#machine/mmio-mailbox.ts";
 import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
+import { rtcClock } from "#machine/rtc-clock.ts";
 import type { ThreadData } from "#machine/vcpu-thread.ts";
 import { type BootImage, type BootPlan, planBoot } from "#machine/virt/boot-plan.ts";
 import { patchChosen, patchMemory } from "#machine/virt/chosen.ts";
@@ -34,6 +37,8 @@ export type MachineHost = {
   /** Backends by the ids of the configuration; drives of `interface` pflash are "pflash0" and "pflash1". */
   readonly disks: ReadonlyMap<string, Disk>;
   readonly chardevs: ReadonlyMap<string, CharBackend>;
+  /** Where the machine thread's part of the log goes; threads are given theirs by the host. */
+  readonly log?: LogSink | undefined;
   /** Starts a vCPU's or the timer's thread; resolves when it could run. */
   startThread(kind: "vcpu" | "timer", data: ThreadData): Promise<ThreadHandle>;
 };
@@ -109,6 +114,7 @@ export class Machine {
   readonly layout: MemoryLayout;
   readonly memory: WebAssembly.Memory;
   readonly #host: MachineHost;
+  readonly #log: Log;
   readonly #words: Int32Array;
   readonly #clock: MachineClock;
   readonly #shared: SharedDevices;
@@ -117,14 +123,19 @@ export class Machine {
   readonly #blocks: readonly number[];
   readonly #threads: ThreadHandle[] = [];
   readonly #listeners = new Set<(event: MachineEvent) => void>();
+  /** Start, stop and reset, in the order in which they were asked for. */
+  readonly #operations = new OperationQueue();
   #console: CharBackend | undefined;
-  #quit = false;
+  #quitting: Promise<void> | undefined;
 
   /** Builds the machine, stopped. Throws `LayoutError`, `BootError`, `ImageError`, `DeviceError`. */
   static async create(config: MachineConfig, files: BootFiles, host: MachineHost): Promise<Machine> {
     const machine = new Machine(config, files, host);
     await machine.#startThreads();
+    await machine.#untilStopped(machine.#blocks.length);
     machine.#power();
+    // Not before: the reset would lose what has been typed already.
+    machine.#attachConsole(config.serials[0]);
     void machine.#serve();
     return machine;
   }
@@ -132,10 +143,11 @@ export class Machine {
   private constructor(config: MachineConfig, files: BootFiles, host: MachineHost) {
     this.config = config;
     this.#host = host;
+    this.#log = makeLog(config.log, host.log);
     this.layout = virtLayout(config);
     this.#plan = makeBootPlan(config, files, host.random);
     const pages = this.layout.totalBytes / 65_536;
-    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.memory = allocate(pages);
     const { buffer } = this.memory;
     this.#words = new Int32Array(buffer);
     this.#blocks = Array.from({ length: this.layout.vcpuCount }, (_, i) => vcpuBlock(this.layout, i));
@@ -144,7 +156,14 @@ export class Machine {
     const deadlines = new Deadlines(buffer, this.layout.vcpuCount);
     deadlines.reset();
     writeRegions(buffer, this.layout);
-    this.#shared = makeSharedDevices(buffer, this.layout, config.machineOptions, this.#clock, deadlines);
+    this.#shared = makeSharedDevices(
+      buffer,
+      this.layout,
+      config.machineOptions,
+      this.#clock,
+      deadlines,
+      this.#log.trace,
+    );
     this.#devices = makeMachineDevices(buffer, this.layout, config, {
       clock: host.clock,
       timers: host.timers,
@@ -161,8 +180,9 @@ export class Machine {
       },
       disks: host.disks,
       chardevs: host.chardevs,
+      log: this.#log,
+      rtc: rtcClock(config.rtc, host.clock, () => this.#clock.nowNs(), new Date().getTimezoneOffset()),
     });
-    this.#attachConsole(config.serials[0]);
   }
 
   /** Calls `listener` for every event; returns a function that stops that. */
@@ -175,40 +195,39 @@ export class Machine {
     return Atomics.load(this.#words, CONTROL.running) === 1;
   }
 
-  start(): void {
-    if (this.isRunning || this.#quit) return;
-    this.#clock.start();
-    Atomics.store(this.#words, CONTROL.running, 1);
-    Atomics.notify(this.#words, CONTROL.running);
-    this.#emit({ kind: "resume" });
+  /** Resolves when every vCPU runs. After `quit` nothing happens, as with `stop` and `reset`. */
+  start(): Promise<void> {
+    return this.#operations.run(() => this.#start());
   }
 
   /** Resolves when no vCPU runs guest code. */
-  async stop(): Promise<void> {
-    if (!this.isRunning) return;
-    Atomics.store(this.#words, CONTROL.running, 0);
-    for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
-    await this.#untilStopped();
-    this.#clock.stop();
-    this.#emit({ kind: "stop" });
+  stop(): Promise<void> {
+    return this.#operations.run(() => this.#stop());
   }
 
   /** Power-on reset; goes on running if it ran. */
-  async reset(): Promise<void> {
-    const ran = this.isRunning;
-    await this.stop();
-    this.#power();
-    for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
-    this.#emit({ kind: "reset" });
-    if (ran) this.start();
+  reset(): Promise<void> {
+    return this.#operations.run(async () => {
+      if (this.#quitting) return;
+      const ran = this.isRunning;
+      await this.#stop();
+      if (this.#quitting) return;
+      this.#power();
+      // The receiver is empty again.
+      this.#console?.poke();
+      for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
+      this.#emit({ kind: "reset" });
+      if (ran) await this.#start();
+    });
   }
 
   /** Ends the threads; the machine cannot be started again. Backends are the caller's to close. */
-  async quit(): Promise<void> {
-    this.#quit = true;
-    this.#drainConsole();
-    await Promise.all(this.#threads.map((thread) => thread.terminate()));
-    for (const disk of this.#host.disks.values()) await disk.flush().catch(() => {});
+  quit(): Promise<void> {
+    this.#quitting ??= this.#operations.run(() => this.#end());
+    // An operation that waits for the vCPUs, and the server of the doorbell, look at `#quitting`.
+    Atomics.notify(this.#words, CONTROL.stoppedVcpus);
+    Atomics.notify(this.#words, CONTROL.machineRequest);
+    return this.#quitting;
   }
 
   /** Copies guest physical memory; undefined when the range is not in RAM. */
@@ -228,6 +247,34 @@ export class Machine {
     const view = new DataView(this.memory.buffer, block);
     const x = Array.from({ length: 32 }, (_, i) => view.getBigUint64(VCPU.x + 8 * i, true));
     return { x, pc: view.getBigUint64(VCPU.pc, true) };
+  }
+
+  async #start(): Promise<void> {
+    if (this.isRunning || this.#quitting) return;
+    this.#clock.start();
+    this.#log.trace.vm_state_notify?.(true);
+    Atomics.store(this.#words, CONTROL.running, 1);
+    Atomics.notify(this.#words, CONTROL.running);
+    // A stop that came before the last vCPU had left its park would count it among those that have parked again.
+    await this.#untilStopped(0);
+    if (!this.#quitting) this.#emit({ kind: "resume" });
+  }
+
+  async #stop(): Promise<void> {
+    if (!this.isRunning || this.#quitting) return;
+    Atomics.store(this.#words, CONTROL.running, 0);
+    for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
+    await this.#untilStopped(this.#blocks.length);
+    if (this.#quitting) return;
+    this.#clock.stop();
+    this.#log.trace.vm_state_notify?.(false);
+    this.#emit({ kind: "stop" });
+  }
+
+  async #end(): Promise<void> {
+    this.#drainConsole();
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    for (const disk of this.#host.disks.values()) await disk.flush().catch(() => {});
   }
 
   async #startThreads(): Promise<void> {
@@ -287,7 +334,7 @@ export class Machine {
   /** Answers the doorbell until the machine quits. */
   async #serve(): Promise<void> {
     const words = this.#words;
-    while (!this.#quit) {
+    while (!this.#quitting) {
       const asked = Atomics.exchange(words, CONTROL.machineRequest, 0);
       if (asked === 0) {
         const waiting = waitAsync(words, CONTROL.machineRequest, 0);
@@ -295,29 +342,35 @@ export class Machine {
         continue;
       }
       if (asked & MachineRequest.Mmio) {
-        for (const block of this.#blocks) answerMmio(this.memory.buffer, words, block, this.#devices.map);
+        this.#blocks.forEach((block, hart) =>
+          answerMmio(this.memory.buffer, words, hart, block, this.#devices.map, this.#log.trace),
+        );
       }
       if (asked & MachineRequest.Transmit) this.#drainConsole();
       if (asked & MachineRequest.ReceiveRoom) this.#console?.poke();
     }
   }
 
-  async #untilStopped(): Promise<void> {
-    for (;;) {
+  /** Resolves when as many vCPUs as `count` are parked because the machine is stopped, or the machine quits. */
+  async #untilStopped(count: number): Promise<void> {
+    while (!this.#quitting) {
       const stopped = Atomics.load(this.#words, CONTROL.stoppedVcpus);
-      if (stopped === this.#blocks.length) return;
+      if (stopped === count) return;
       const waiting = waitAsync(this.#words, CONTROL.stoppedVcpus, stopped);
       if (waiting.async) await waiting.value;
     }
   }
 
   async #guestShutdown(exitCode: number): Promise<void> {
+    this.#log.trace.system_shutdown_request?.(exitCode);
     await this.stop();
+    if (this.#quitting) return;
     this.#drainConsole();
     this.#emit({ kind: "shutdown", exitCode });
   }
 
   async #guestReset(): Promise<void> {
+    this.#log.trace.system_reset_request?.();
     if (this.config.onReboot === "shutdown") await this.#guestShutdown(0);
     else await this.reset();
   }
@@ -336,6 +389,18 @@ export class Machine {
         return new Uint8Array(buffer, ram.host + offset, lengthBytes);
       },
     };
+  }
+}
+
+/** Throws `LayoutError` when the host has not that much. */
+function allocate(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw new LayoutError(
+      `the host did not give the ${Math.ceil(pages / 16)} MiB of memory that the machine needs; use less RAM (-m) or fewer vCPUs (-smp)`,
+      { cause },
+    );
   }
 }
 

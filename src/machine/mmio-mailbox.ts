@@ -5,6 +5,7 @@
  *
  * The words are in the vCPU's block; state is stored last on both sides.
  */
+import type { Trace } from "#core/trace.ts";
 import { CONTROL, VCPU } from "#cpu/vcpu/layout.ts";
 import type { MmioMap } from "#hw/bus/mmio-map.ts";
 import { MachineRequest } from "#machine/shared-words.ts";
@@ -52,14 +53,25 @@ export class MmioCaller {
   }
 }
 
-/** Carries out the call of the vCPU at `block`, if there is one. Thread: machine. */
-export function answerMmio(memory: ArrayBufferLike, words: Int32Array, block: number, map: MmioMap): void {
+/** Carries out the call of vCPU `hart` at `block`, if there is one. Thread: machine. */
+export function answerMmio(
+  memory: ArrayBufferLike,
+  words: Int32Array,
+  hart: number,
+  block: number,
+  map: MmioMap,
+  trace: Trace,
+): void {
   const state = (block + VCPU.mmioState) >>> 2;
   if (Atomics.load(words, state) !== State.Asked) return;
   const view = new DataView(memory, block);
   const address = view.getFloat64(VCPU.mmioAddress, true);
   const width = view.getInt32(VCPU.mmioWidth, true);
-  const done = width & WRITE ? write(map, view, address, width & 15) : read(map, view, address, width);
+  const isWrite = (width & WRITE) !== 0;
+  if (isWrite) trace.mmio_mailbox_write?.(hart, address, width & 15, view.getBigUint64(VCPU.mmioValue, true));
+  const done = isWrite ? write(map, view, address, width & 15) : read(map, view, address, width);
+  if (!isWrite)
+    trace.mmio_mailbox_read?.(hart, address, width, done ? view.getBigUint64(VCPU.mmioValue, true) : undefined);
   Atomics.store(words, state, done ? State.Answered : State.Failed);
   Atomics.notify(words, state);
 }

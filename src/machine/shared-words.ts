@@ -84,7 +84,10 @@ export class Deadlines {
   }
   #publish(index: number, ticks: number): void {
     this.#words[index] = ticks;
-    if (ticks < (this.#words[SLEEPS_UNTIL / 8] as number)) this.wake();
+    if (ticks >= (this.#words[SLEEPS_UNTIL / 8] as number)) return;
+    // It is woken once for this.
+    this.#words[SLEEPS_UNTIL / 8] = ticks;
+    this.wake();
   }
   /** Makes the timer thread look again. Thread: any. */
   wake(): void {
@@ -99,9 +102,10 @@ export class Deadlines {
       for (let hart = 0; hart < this.#harts; hart++) {
         earliest = Math.min(earliest, this.stimecmp(hart), this.mtimecmp(hart));
       }
+      earliest = Math.min(earliest, nowTicks() + (capMs * 1e6) / NS_PER_TICK);
       this.#words[SLEEPS_UNTIL / 8] = earliest;
     });
-    const ms = Math.min(capMs, ((earliest - nowTicks()) * NS_PER_TICK) / 1e6);
+    const ms = ((earliest - nowTicks()) * NS_PER_TICK) / 1e6;
     if (ms > 0) Atomics.wait(this.#control, CONTROL.timerChanged, seen, ms);
   }
 }

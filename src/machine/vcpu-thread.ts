@@ -2,12 +2,15 @@
  * What a vCPU's thread does: runs guest code, serves requests, parks. Also the timer's thread.
  */
 import type { Clock } from "#core/host.ts";
+import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import type { SharedLock } from "#core/shared-lock.ts";
+import type { Trace } from "#core/trace.ts";
 import { probeEngineFeatures } from "#cpu/engine/features.ts";
 import { CONTROL, ExitReason, Feature, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { Vcpu, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
 import { Irq, MENVCFG } from "#cpu/isa/riscv/constants.ts";
 import { misaValue } from "#cpu/isa/riscv/extensions.ts";
+import { describeHart, hartObserver } from "#cpu/isa/riscv/hart-log.ts";
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { MmioCaller } from "#machine/mmio-mailbox.ts";
@@ -27,20 +30,33 @@ export type ThreadData = {
 
 /** V8 replaces code only when it is entered anew, so vCPUs leave and re-enter guest code this often. */
 const TICK_MS = 4;
-/** Entries of a place in the code after which it is translated: about where that pays (docs/performance.md). */
-const HOT_THRESHOLD = 2000;
+/**
+ * By engine, entries of a place in the code after which it is translated: about where that pays (docs/performance.md),
+ * or soon, to compare much.
+ */
+const HOT_THRESHOLD = { wasm: 16_000, interp: 0, lockstep: 50 } as const;
 const IDLE_CAP_MS = 1000;
 
+/** What a thread has of its host. */
+export type ThreadHost = {
+  readonly clock: Clock;
+  /** Where the log goes; absent when there is none. */
+  readonly log?: LogSink | undefined;
+};
+
 /** Runs a vCPU until the machine quits; `ready` is called once it could start. Thread: its own. */
-export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void {
+export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, ready: () => void): void {
   const { memory, config } = data;
+  const log = makeLog(config.log, sink);
   const layout = virtLayout(config);
   const words = new Int32Array(memory.buffer);
   const block = vcpuBlock(layout, data.vcpu);
   const machineClock = new MachineClock(clock, memory.buffer);
   const deadlines = new Deadlines(memory.buffer, layout.vcpuCount);
-  const devices = makeSharedDevices(memory.buffer, layout, config.machineOptions, machineClock, deadlines);
+  const devices = makeSharedDevices(memory.buffer, layout, config.machineOptions, machineClock, deadlines, log.trace);
   const extensions = cpuExtensions(config.cpu);
+  const isa = riscvIsa(extensions);
+  const hartLog = { log, isa, memory: memory.buffer, block, hart: data.vcpu };
   const ports: VcpuPorts = {
     ...devicePorts(memory.buffer, block, devices, () => {
       // A write to flash may have taken its memory out of the address space.
@@ -51,12 +67,15 @@ export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void
     machineNs: () => Math.floor(machineClock.nowNs()),
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
   };
-  const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, riscvIsa(extensions), ports, {
-    hotThreshold: config.accel.kind === "interp" ? 0 : HOT_THRESHOLD,
+  const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, isa, observedPorts(ports, data.vcpu, log), {
+    hotThreshold: HOT_THRESHOLD[config.accel.kind],
+    lockstep: config.accel.kind === "lockstep",
     features: probeEngineFeatures(),
     nowMs: () => clock.nowNs() / 1e6,
+    observer: hartObserver(hartLog),
   });
-  const reset = (): void =>
+  const logReset = log.writer("cpu_reset");
+  const reset = (): void => {
     vcpu.reset({
       pc: VIRT_RESET_VECTOR,
       misa: misaValue(extensions),
@@ -64,19 +83,56 @@ export function runVcpu(data: ThreadData, clock: Clock, ready: () => void): void
       menvcfg: extensions.svadu ? MENVCFG.ADUE : 0n,
       features: extensions.svnapot ? Feature.Svnapot : 0,
     });
+    logReset?.(`CPU Reset (CPU ${data.vcpu})\n${describeHart(hartLog)}`);
+    log.trace.guest_cpu_reset?.(data.vcpu);
+  };
   reset();
   ready();
-  loop(vcpu, words, block, reset);
+  loop(vcpu, words, block, reset, log.trace);
 }
 
-function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void): void {
+/** The ports with what a log wants to hear of them. */
+function observedPorts(ports: VcpuPorts, hart: number, log: Log): VcpuPorts {
+  const write = log.writer("guest_errors");
+  const { memory_region_ops_read: traceRead, memory_region_ops_write: traceWrite } = log.trace;
+  if (!write && !traceRead && !traceWrite) return ports;
+  const unanswered = (what: string, size: number, address: number): void =>
+    write?.(`hart ${hart}: ${what} of ${size} bytes at 0x${address.toString(16)}: no device answers\n`);
+  const written = (address: number, size: number, value: number | bigint, isAnswered: boolean): boolean => {
+    if (isAnswered) traceWrite?.(hart, address, size, value);
+    else unanswered("write", size, address);
+    return isAnswered;
+  };
+  return {
+    ...ports,
+    guestError: (message) => write?.(`hart ${hart}: ${message}\n`),
+    mmioRead(address, size) {
+      const value = ports.mmioRead(address, size);
+      if (value < 0) unanswered("read", size, address);
+      else traceRead?.(hart, address, size, value);
+      return value;
+    },
+    mmioRead64(address) {
+      const value = ports.mmioRead64(address);
+      if (value === undefined) unanswered("read", 8, address);
+      else traceRead?.(hart, address, 8, value);
+      return value;
+    },
+    mmioWrite: (address, size, value) => written(address, size, value, ports.mmioWrite(address, size, value)),
+    mmioWrite64: (address, value) => written(address, 8, value, ports.mmioWrite64(address, value)),
+  };
+}
+
+function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void, trace: Trace): void {
   const request = (block + VCPU.request) >>> 2;
   const parked = (block + VCPU.park) >>> 2;
-  const park = (): void => {
+  const park = (why: "stop" | "wfi"): void => {
+    trace.vcpu_park?.(vcpu.index, why);
     Atomics.sub(words, CONTROL.runningVcpus, 1);
     Atomics.store(words, parked, 1);
   };
   const unpark = (): void => {
+    trace.vcpu_unpark?.(vcpu.index);
     Atomics.store(words, parked, 0);
     // The timer ticks again as soon as somebody runs.
     if (Atomics.add(words, CONTROL.runningVcpus, 1) === 0) {
@@ -87,11 +143,12 @@ function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void): 
   Atomics.add(words, CONTROL.runningVcpus, 1);
   for (;;) {
     if (Atomics.load(words, CONTROL.running) === 0) {
-      park();
+      park("stop");
       Atomics.add(words, CONTROL.stoppedVcpus, 1);
       Atomics.notify(words, CONTROL.stoppedVcpus);
       while (Atomics.load(words, CONTROL.running) === 0) Atomics.wait(words, CONTROL.running, 0);
       Atomics.sub(words, CONTROL.stoppedVcpus, 1);
+      Atomics.notify(words, CONTROL.stoppedVcpus);
       unpark();
     }
     const asked = Atomics.exchange(words, request, 0);
@@ -105,7 +162,7 @@ function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void): 
     if (asked & Request.FlushTlb) vcpu.memoryChanged();
     vcpu.takeInterrupt();
     if (vcpu.run() === ExitReason.Wfi && !vcpu.hasPendingInterrupt()) {
-      park();
+      park("wfi");
       Atomics.wait(words, request, 0);
       unpark();
     }
@@ -168,7 +225,7 @@ function supervisorTimer(
 }
 
 /** Raises timer interrupts when they are due, and ticks while somebody runs. Thread: its own. */
-export function runTimer(data: ThreadData, clock: Clock): void {
+export function runTimer(data: ThreadData, { clock }: ThreadHost): void {
   const { memory, config } = data;
   const layout = virtLayout(config);
   const words = new Int32Array(memory.buffer);

@@ -1,4 +1,4 @@
-/** Appends instructions to an image; a forward jump is emitted when its target is known. */
+/** Appends instructions to an image; a backward jump is given its distance, a forward one what it skips. */
 import { encode, type Fields } from "#cpu/isa/riscv/encoder.ts";
 import { RISCV_ROWS } from "#cpu/isa/riscv/riscv.ts";
 
@@ -14,11 +14,29 @@ export class Assembler {
     this.#base = base;
     this.at = at;
   }
-  op(name: string, fields: Fields = {}): void {
+  /** `bits` are set beside those of the row and its fields, such as aq and rl. */
+  op(name: string, fields: Fields = {}, bits = 0): void {
     const row = rows.get(name);
     if (!row) throw new Error(`no row '${name}'`);
-    this.#view.setInt32(this.at - this.#base, encode(row, fields), true);
+    this.#view.setInt32(this.at - this.#base, encode(row, fields) | bits, true);
     this.at += 4;
+  }
+  /** rd := a 32-bit value, sign-extended. */
+  value(rd: number, value: number): void {
+    const low = (value << 20) >> 20;
+    if (low === value) return this.op("addi", { rd, imm: value });
+    this.op("lui", { rd, imm: (value - low) | 0 });
+    this.op("addiw", { rd, rs1: rd, imm: low });
+  }
+  /** A branch over `body`, whose length is found out by emitting it. */
+  over(name: string, fields: Fields, body: () => void): void {
+    const from = this.at;
+    this.at += 4;
+    body();
+    const to = this.at;
+    this.at = from;
+    this.op(name, { ...fields, imm: to - from });
+    this.at = to;
   }
   /** rd := address, relative to pc. */
   address(rd: number, target: number): void {

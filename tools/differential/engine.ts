@@ -7,15 +7,17 @@ import { Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { type Image, IMAGE_BASE, RECORD } from "./image.ts";
 
 /** The engines there are: the interpreter alone, or with regions that are translated at once. */
-export type EngineName = "interp" | "wasm";
-export const isEngineName = (name: string): name is EngineName => name === "interp" || name === "wasm";
+export const ENGINES = ["interp", "wasm"] as const;
+/** Lockstep runs both, on one hart. */
+export type EngineName = (typeof ENGINES)[number] | "lockstep";
+export const isEngineName = (name: string): name is EngineName => name in HOT_THRESHOLD;
 
 const RAM_BYTES = 64 * 2 ** 20;
 const WATCHDOG_MS = 60_000;
 /** How often each case runs. */
-export const REPEATS: Readonly<Record<EngineName, number>> = { interp: 1, wasm: 4 };
+export const REPEATS: Readonly<Record<EngineName, number>> = { interp: 1, wasm: 4, lockstep: 4 };
 /** Entries after which a region is translated. */
-const HOT_THRESHOLD: Readonly<Record<EngineName, number>> = { interp: 0, wasm: 2 };
+export const HOT_THRESHOLD: Readonly<Record<EngineName, number>> = { interp: 0, wasm: 2, lockstep: 2 };
 export const EXTENSIONS: Extensions = resolveExtensions({ zfh: true });
 
 /** Sets a bit of a word when it has not been told for a while that all is well; word 1 of `beat` ends it. */
@@ -40,6 +42,7 @@ export class Engine {
       ramBytes: RAM_BYTES,
       extensions: EXTENSIONS,
       hotThreshold: HOT_THRESHOLD[name],
+      lockstep: name === "lockstep",
     });
     const { words, cpu } = this.machine.vcpu;
     this.#watchdog = new Worker(WATCHDOG, {

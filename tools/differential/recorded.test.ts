@@ -1,14 +1,15 @@
 /** The recorded cases run as QEMU ran them. */
 import { readFileSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
-import { Engine, type EngineName, REPEATS } from "./engine.ts";
+import { Engine, ENGINES, type EngineName, REPEATS } from "./engine.ts";
 import { buildImage } from "./image.ts";
 import { type RecordedCase, recordAt, resultOf, toCase } from "./recorded.ts";
 
 const recorded: readonly RecordedCase[] = JSON.parse(
   readFileSync(new URL("recorded-cases.json", import.meta.url), "utf8"),
 );
-const engines = { interp: new Engine("interp"), wasm: new Engine("wasm") };
+const NAMES = [...ENGINES, "lockstep"] as const;
+const engines = { interp: new Engine("interp"), wasm: new Engine("wasm"), lockstep: new Engine("lockstep") };
 afterAll(() => Object.values(engines).forEach((engine) => engine.close()));
 
 /** Indices of the cases that end otherwise than recorded. */
@@ -20,7 +21,7 @@ function wrong(name: EngineName, cases: readonly RecordedCase[]): number[] {
   return cases.flatMap((c, i) => (resultOf(recordAt(records, i)) === c.result ? [] : [i]));
 }
 
-test.each(["interp", "wasm"] as const)("every recorded case ends as in QEMU: %s", (name) => {
+test.each(NAMES)("every recorded case ends as in QEMU: %s", (name) => {
   expect(recorded.length).toBeGreaterThan(500);
   expect(wrong(name, recorded)).toEqual([]);
 });

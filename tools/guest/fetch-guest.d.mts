@@ -11,6 +11,9 @@ export type Guest = {
   suite: string;
 };
 
+/** Names of the modules that `withModules` gets, in loading order. */
+export const GUEST_MODULES: readonly string[];
+
 export function fetchGuest(options?: {
   cacheDir?: string;
   log?: Log;

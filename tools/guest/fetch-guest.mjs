@@ -31,9 +31,10 @@ const BUSYBOX_PATTERNS = ["./usr/bin/busybox", "./bin/busybox"];
 const FIRMWARE_PATTERNS = ["./usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"];
 
 /** In loading order. A kernel that has one of them built in has no file for it, which is fine. */
-const DISK_MODULES = ["virtio", "virtio_ring", "virtio_mmio", "virtio_blk", "rng-core", "virtio-rng", "virtio_balloon"];
+const VIRTIO_MODULES = ["virtio", "virtio_ring", "virtio_mmio", "virtio_blk", "rng-core", "virtio-rng"];
+const DEVICE_MODULES = [...VIRTIO_MODULES, "virtio_balloon", "virtio_console"];
 const FILESYSTEM_MODULES = ["crc16", "mbcache", "jbd2", "ext4"];
-const MODULES = [...DISK_MODULES, ...FILESYSTEM_MODULES];
+export const GUEST_MODULES = [...DEVICE_MODULES, ...FILESYSTEM_MODULES];
 
 /**
  * @typedef {{ kernel: string, initrd: string, firmware: string, busybox: string,
@@ -44,7 +45,8 @@ const MODULES = [...DISK_MODULES, ...FILESYSTEM_MODULES];
 /**
  * @param {{ cacheDir?: string, log?: import("../support/progress.mjs").Log, withModules?: boolean, suites?: readonly string[],
  *   extraFiles?: readonly import("./initramfs.mjs").ExtraFile[] }} [options]
- *   `withModules` gets the drivers of virtio disks as well (a package of 116 MB) and lets the guest load them;
+ *   `withModules` gets the drivers of virtio devices as well (a package of 116 MB) and lets the guest load them, and
+ *   those of a file system, which it does not load by itself;
  *   `extraFiles` go into the initramfs
  * @returns {Promise<Guest>}
  * @throws {GuestError}
@@ -87,7 +89,9 @@ async function readManifest(cacheDir, withModules) {
   } catch {
     return undefined;
   }
-  if (manifest?.format !== MANIFEST_FORMAT || (withModules && !manifest.withModules)) return undefined;
+  if (manifest?.format !== MANIFEST_FORMAT) return undefined;
+  // A manifest of before a driver was added to our list does not have it.
+  if (withModules && manifest.wantedModules?.join() !== GUEST_MODULES.join()) return undefined;
   for (const [name, sha256] of Object.entries(manifest.sha256)) {
     const actual = await sha256Of(join(cacheDir, manifest.folder, name)).catch(() => undefined);
     if (actual !== sha256) return undefined;
@@ -175,7 +179,7 @@ async function needed(apt, suite, name) {
 
 /** Takes what we use out of the .deb files; the values are absolute file names. */
 async function unpack(debs, folder, withModules) {
-  const modulePatterns = MODULES.map((name) => `./*lib/modules/*/${name}.ko*`);
+  const modulePatterns = GUEST_MODULES.map((name) => `./*lib/modules/*/${name}.ko*`);
   const patterns = [
     ...KERNEL_PATTERNS,
     ...BUSYBOX_PATTERNS,
@@ -193,8 +197,8 @@ async function unpack(debs, folder, withModules) {
     kernel: find("kernel image", /(^|\/)vmlinu[xz][^/]*$/),
     busybox: find("busybox", /(^|\/)bin\/busybox$/),
     firmware: find("OpenSBI firmware", /generic\/fw_dynamic\.bin$/),
-    modules: MODULES.flatMap((name) => files.filter((file) => basename(file).startsWith(`${name}.ko`))).map((file) =>
-      join(folder, file),
+    modules: GUEST_MODULES.flatMap((name) => files.filter((file) => basename(file).startsWith(`${name}.ko`))).map(
+      (file) => join(folder, file),
     ),
   };
 }
@@ -216,7 +220,7 @@ async function keep({ cacheDir, found, suite, version, packages, withModules }) 
     kernel: await move(found.kernel, "vmlinuz"),
     firmware: await move(found.firmware, "fw_dynamic.bin"),
     busybox: await move(found.busybox, "busybox"),
-    withModules,
+    wantedModules: withModules ? GUEST_MODULES : [],
     modules: [],
     sha256,
     packages: packages.map(({ name, version, architecture, sha256 }) => ({ name, version, architecture, sha256 })),
@@ -236,7 +240,7 @@ async function writeInitramfs(path, manifest, modules, extraFiles) {
     busybox: await readFile(path(manifest.busybox)),
     modules: await Promise.all(
       modules
-        .filter((module) => DISK_MODULES.includes(module.name))
+        .filter((module) => DEVICE_MODULES.includes(module.name))
         .map(async (module) => ({ name: basename(module.path), data: await readFile(module.path) })),
     ),
     extraFiles,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { fetchGuest } from "./fetch-guest.mjs";
+import { fetchGuest, GUEST_MODULES } from "./fetch-guest.mjs";
 import { makeInitramfs } from "./initramfs.mjs";
 
 const FILES = { vmlinuz: "kernel", "fw_dynamic.bin": "firmware", busybox: "\x7fELF", "virtio_blk.ko.xz": "module" };
@@ -36,7 +36,7 @@ function layCache(modules: string[]): void {
     folder: "guest-1",
     ...names,
     modules,
-    withModules: modules.length > 0,
+    wantedModules: modules.length > 0 ? GUEST_MODULES : [],
     sha256,
   };
   writeFileSync(join(cacheDir, "manifest.json"), JSON.stringify(manifest));
@@ -72,6 +72,10 @@ test("a changed file, a missing manifest or missing modules are fetched again, o
   const expected = { code: expect.stringMatching(/^no-(apt|keyring)$/) };
   await expect(fetchGuest({ cacheDir, log })).rejects.toMatchObject(expected);
   layCache([]);
+  await expect(fetchGuest({ cacheDir, log, withModules: true })).rejects.toMatchObject(expected);
+  const manifest = join(cacheDir, "manifest.json");
+  const older = { ...JSON.parse(readFileSync(manifest, "utf8")), wantedModules: GUEST_MODULES.slice(1) };
+  writeFileSync(manifest, JSON.stringify(older));
   await expect(fetchGuest({ cacheDir, log, withModules: true })).rejects.toMatchObject(expected);
   writeFileSync(join(cacheDir, "guest-1/vmlinuz"), "other");
   await expect(fetchGuest({ cacheDir, log })).rejects.toMatchObject(expected);

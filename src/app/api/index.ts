@@ -4,7 +4,9 @@
 import { readFile } from "node:fs/promises";
 import type { CharBackend, CharFrontend } from "#core/host.ts";
 import { parseCommandLine } from "#app/cli/command-line.ts";
-import { nodeHost } from "#app/node-host.ts";
+import { openLog } from "#app/log-setup.ts";
+import { type NodeHost, nodeHost } from "#app/node-host.ts";
+import { expandArguments } from "#app/read-config.ts";
 import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
 
 export type { MachineEvent } from "#machine/machine.ts";
@@ -88,10 +90,11 @@ export class Console implements CharBackend {
 export class Machine {
   readonly console: Console;
   readonly #machine: BoardMachine;
+  readonly #host: NodeHost;
 
   /** Builds a stopped machine. Throws errors with a `code` and a sentence. */
   static async create(options: MachineOptions): Promise<Machine> {
-    const command = parseCommandLine([
+    const argv = [
       "-M",
       "virt",
       "-display",
@@ -108,32 +111,44 @@ export class Machine {
       ...(options.initrd === undefined ? [] : ["-initrd", options.initrd]),
       ...(options.append === undefined ? [] : ["-append", options.append]),
       ...(options.args ?? []),
-    ]);
+    ];
+    const command = parseCommandLine(expandArguments(argv));
     if (command.kind === "print") throw new Error("an option that prints and exits makes no machine");
     const console = new Console();
-    const config = { ...command.machine, chardevs: [], serials: [CONSOLE_ID] };
+    const log = await openLog(command.host, (line) => process.stderr.write(`${line}\n`));
+    const config = {
+      ...command.machine,
+      // The console takes the place of the serial port's.
+      chardevs: command.machine.chardevs.filter(({ id }) => !command.machine.serials.includes(id)),
+      serials: [CONSOLE_ID],
+      ...(log && { log: log.config }),
+    };
     const read = async (path: string | undefined): Promise<Uint8Array | undefined> =>
       path === undefined ? undefined : new Uint8Array(await readFile(path));
     const host = await nodeHost(config, {
       exit: () => {},
-      say: () => {},
+      fail: () => {},
+      say: (line) => process.stderr.write(`${line}\n`),
       chardevs: new Map([[CONSOLE_ID, console]]),
+      log: log?.target,
     });
     const files = {
       firmware: await read(options.firmware),
       kernel: await read(options.kernel),
       initrd: await read(options.initrd),
     };
-    return new Machine(await BoardMachine.create(config, files, host), console);
+    return new Machine(await BoardMachine.create(config, files, host), host, console);
   }
 
-  private constructor(machine: BoardMachine, console: Console) {
+  private constructor(machine: BoardMachine, host: NodeHost, console: Console) {
     this.#machine = machine;
+    this.#host = host;
     this.console = console;
   }
 
-  start(): void {
-    this.#machine.start();
+  /** Resolves when every vCPU runs. Calls of `start`, `stop`, `reset` take effect one after the other. */
+  start(): Promise<void> {
+    return this.#machine.start();
   }
   stop(): Promise<void> {
     return this.#machine.stop();
@@ -141,9 +156,10 @@ export class Machine {
   reset(): Promise<void> {
     return this.#machine.reset();
   }
-  /** Ends the machine and its threads. */
-  quit(): Promise<void> {
-    return this.#machine.quit();
+  /** Ends the machine and its threads, and closes its files. */
+  async quit(): Promise<void> {
+    await this.#machine.quit();
+    await this.#host.close();
   }
   on(listener: (event: MachineEvent) => void): () => void {
     return this.#machine.on(listener);

@@ -10,12 +10,13 @@ import type { Pair } from "./key-values.ts";
 import type { MachineChoice } from "./machine-option.ts";
 import { type Located, OptionError, within } from "./option-error.ts";
 import { checkProperty, type PropertyRow } from "./properties.ts";
+import { suggestion } from "./suggest.ts";
 
 const ENGINES: readonly { readonly name: string; readonly kind: AccelConfig["kind"]; readonly help: string }[] = [
   { name: "wasm", kind: "wasm", help: "interpret, and translate hot code to WebAssembly (default)" },
   { name: "tcg", kind: "wasm", help: "another name of wasm" },
   { name: "interp", kind: "interp", help: "interpret only" },
-  { name: "lockstep", kind: "lockstep", help: "run both and stop at the first difference" },
+  { name: "lockstep", kind: "lockstep", help: "run hot code with both and stop at the first difference; -smp 1" },
 ];
 
 const PROPERTIES: readonly PropertyRow[] = [
@@ -79,5 +80,7 @@ function firstEngine(draft: Draft, names: readonly string[]): AccelConfig {
     }
     skipped.push(name);
   }
-  throw new OptionError("unknown-name", `invalid accelerator ${names[0] ?? ""}`);
+  const name = names[0] ?? "";
+  const known = ENGINES.map((engine) => engine.name);
+  throw new OptionError("unknown-name", `invalid accelerator ${name}${suggestion(name, known)}`);
 }

@@ -18,14 +18,34 @@ const BOOT: Readonly<Record<string, PropertyType>> = {
   strict: "bool",
 };
 
-/** Checks `-boot`: the board's firmware takes the kernel that it is given, so nothing follows from it. */
-export function checkBoot(text: string): void {
+/** Text of `-boot help`. */
+export function bootHelp(): string {
+  const lines = Object.entries(BOOT)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, type]) => `  ${name}=<${String(type)}>\n`);
+  return `boot-opts options:\n${lines.join("")}`;
+}
+
+const HIGHEST_REBOOT_TIMEOUT = 0xffff;
+
+/** Reads `-boot`: menu and reboot-timeout go to the firmware; the others are checked and change nothing here. */
+export function readBoot(draft: Draft, text: string): void {
   for (const [key, value] of parseNested(text, "order")) {
     const type = Object.hasOwn(BOOT, key) ? BOOT[key] : undefined;
     if (type === undefined) throw new OptionError("unknown-name", `Parameter 'boot.${key}' is unexpected`);
     const checked = checkProperty({ name: `boot.${key}`, type, help: "" }, value, false);
     if (key === "order" || key === "once") checkBootOrder(String(checked));
+    if (key === "menu") draft.bootMenu = checked === true;
+    if (key === "reboot-timeout") draft.rebootTimeoutMs = requireTimeout(Number(checked));
   }
+}
+
+function requireTimeout(ms: number): number {
+  if (ms >= -1 && ms <= HIGHEST_REBOOT_TIMEOUT) return ms;
+  throw new OptionError(
+    "bad-value",
+    `reboot-timeout expects milliseconds from -1 (never) to ${HIGHEST_REBOOT_TIMEOUT}`,
+  );
 }
 
 function checkBootOrder(order: string): void {
@@ -92,6 +112,12 @@ export function readName(draft: Draft, text: string): void {
 export function readUuid(text: string): string {
   if (/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase();
   throw new OptionError("bad-value", "failed to parse UUID string: wrong format");
+}
+
+/** `-watchdog-action`: there is no watchdog whose action it could be. */
+export function checkWatchdogAction(action: string): void {
+  if (WATCHDOG_ACTIONS.some((name) => name === action)) return;
+  throw new OptionError("bad-value", `Parameter 'watchdog' does not accept value '${action}'`);
 }
 
 const WATCHDOG_ACTIONS = ["reset", "shutdown", "poweroff", "inject-nmi", "pause", "debug", "none"] as const;

@@ -7,6 +7,7 @@ import type { ChardevConfig } from "#machine/config.ts";
 import { type Pair, splitPairs } from "./key-values.ts";
 import { OptionError } from "./option-error.ts";
 import { parseInteger, requireBool, requireIdentifier } from "./properties.ts";
+import { suggestion } from "./suggest.ts";
 
 /** What a short form means. */
 export type CharSpec =
@@ -118,7 +119,7 @@ function make(kind: string, id: string, options: CharOptions): ChardevConfig {
       return makeSocket(id, options);
     default:
       if (ABSENT_KINDS.includes(kind)) return notAvailable(`character device '${kind}'`);
-      throw new OptionError("unknown-name", `'${kind}' is not a valid char driver name`);
+      throw new OptionError("unknown-name", `'${kind}' is not a valid char driver name${suggestion(kind, KINDS)}`);
   }
 }
 

@@ -16,7 +16,7 @@ test.each<[string, OptionError["code"], string]>([
   ["-foo", "invalid-option", "-foo: invalid option"],
   ["--foo", "invalid-option", "--foo: invalid option"],
   ["-", "invalid-option", "-: invalid option"],
-  ["---help", "invalid-option", "---help: invalid option"],
+  ["---help", "invalid-option", "---help: invalid option; did you mean -help?"],
   ["-kernel", "missing-argument", "-kernel: requires an argument"],
   ["-append a -M", "missing-argument", "-M: requires an argument"],
   ["-M foo", "unknown-name", "-M foo: unsupported machine type; use -machine help to list supported machines"],
@@ -128,7 +128,9 @@ test.each<[string, OptionError["code"], string]>([
   ["-device virtio-serial-device -device virtconsole,nr=99", "bad-value", "-device virtconsole,nr=99: virtio-serial-bus: Out-of-range port id specified, max. allowed: 30"],
   ["-device virtio-serial-device -device virtconsole,nr=1 -device virtconsole,nr=1", "duplicate", "-device virtconsole,nr=1: virtio-serial-bus: A port already exists at id 1"],
   ["-chardev null,id=a -serial chardev:a -device virtio-serial-device -device virtconsole,chardev=a", "conflict", "-device virtconsole,chardev=a: Property 'virtconsole.chardev' can't take value 'a': Device 'a' is in use"],
-  ["-global foo.bar=1", "unknown-name", "-global foo.bar=1: global foo.bar has invalid class name"],
+  ["-global goldfish_rtc.foo=1", "not-available", "-global goldfish_rtc.foo=1: property 'goldfish_rtc.foo' cannot be set; of the board's own devices only virtio-mmio.force-legacy can"],
+  ["-boot reboot-timeout=99999", "bad-value", "-boot reboot-timeout=99999: reboot-timeout expects milliseconds from -1 (never) to 65535"],
+  ["-watchdog-action foo", "bad-value", "-watchdog-action foo: Parameter 'watchdog' does not accept value 'foo'"],
   ["-global foo", "syntax", "-global foo: Invalid parameter 'foo'; use driver.property=value"],
   ["-global virtio-rng-device.foo=1", "unknown-name", "-global virtio-rng-device.foo=1: Property 'virtio-rng-device.foo' not found"],
   ["-global rv64-riscv-cpu.foo=on", "unknown-name", "-global rv64-riscv-cpu.foo=on: Property 'rv64-riscv-cpu.foo' not found"],
@@ -219,6 +221,9 @@ test("with -nographic the terminal has one owner", () => {
     "cannot use stdio by multiple character devices",
   );
   expect(failure(words("-nographic -daemonize")).message).toBe("-nographic cannot be used with -daemonize");
+  const elsewhere = "-nographic -daemonize -serial null -monitor none";
+  expect(failure(words(elsewhere)).message).toBe("-nographic cannot be used with -daemonize");
+  expect(parseCommandLine(words(`${elsewhere} -parallel none`)).kind).toBe("run");
 });
 
 test("an error is one line whatever the user typed", () => {

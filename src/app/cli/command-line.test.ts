@@ -45,6 +45,7 @@ test("an empty command line is QEMU's default machine, on virt", () => {
       nographic: false,
       dataDirectories: [],
       messageTimestamps: false,
+      messageGuestName: false,
       warnings: ["there is no window for the serial console: use -nographic to have it on this terminal"],
     },
   });
@@ -289,10 +290,11 @@ test("what is about the process", () => {
     daemonize: false,
     logItems: ["in_asm", "int"],
     logFile: "log",
-    trace: ["virtio*", "kvm*", "-foo"],
+    trace: [{ pattern: "virtio*" }, { pattern: "kvm*" }, { pattern: "-foo" }],
     nographic: false,
     dataDirectories: ["fw", "fw2"],
     messageTimestamps: false,
+    messageGuestName: false,
     processName: "p",
     warnings: [],
   });

@@ -5,37 +5,44 @@
  * Names and arity of all options are checked before anything else, as QEMU does; files are not looked at here.
  */
 
+import type { LogItem } from "#core/log.ts";
+import { TRACE_EVENT_NAMES } from "#core/trace.ts";
 import type { BootConfig, ChardevConfig, DriveConfig, MachineConfig } from "#machine/config.ts";
 import { resolveAccel } from "./accel-option.ts";
 import { nodeDrives } from "./blockdev-option.ts";
 import { resolveCpu } from "./cpu-option.ts";
 import { resolveDevices } from "./device-option.ts";
+import { BOARD_DEVICES } from "./device-table.ts";
 import { type Draft, type Known, newDraft } from "./draft.ts";
 import { resolveDrives } from "./drive-option.ts";
+import type { TraceRequest } from "./log-option.ts";
 import { type MachineChoice, resolveMachine } from "./machine-option.ts";
 import { resolveMemory } from "./memory-option.ts";
 import { OptionError, type OptionUse, within } from "./option-error.ts";
 import type { OptionRow } from "./option-row.ts";
-import { findOption } from "./options.ts";
+import { findOption, optionNames } from "./options.ts";
 import { requireBool } from "./properties.ts";
 import { DISK_IMAGE_ROW } from "./rows-block.ts";
 import { resolveSmp } from "./smp-option.ts";
+import { closest } from "./suggest.ts";
 import { VERSION } from "./version.ts";
 
 /** What is about the process and not about the machine. */
 export type HostOptions = {
   readonly pidfile?: string;
   readonly daemonize: boolean;
-  /** Names of `-d`, without doubles. */
-  readonly logItems: readonly string[];
+  /** Items of `-d`, without doubles. */
+  readonly logItems: readonly LogItem[];
   readonly logFile?: string;
-  /** Patterns of trace events; one that starts with "-" switches off. */
-  readonly trace: readonly string[];
+  /** Which trace events; a pattern that starts with "-" switches off. */
+  readonly trace: readonly TraceRequest[];
   readonly nographic: boolean;
   /** Directories to look for firmware in, before the usual ones. */
   readonly dataDirectories: readonly string[];
   /** Put the time in front of messages (`-msg timestamp=on`). */
   readonly messageTimestamps: boolean;
+  /** Put the machine's name in front of messages (`-msg guest-name=on`). */
+  readonly messageGuestName: boolean;
   readonly processName?: string;
   /** Lines for standard error before the start, without the program's name. */
   readonly warnings: readonly string[];
@@ -49,7 +56,7 @@ export type CommandLine =
 /** Reads the arguments behind the program's name. Throws `OptionError` and nothing else. */
 export function parseCommandLine(argv: readonly string[], known: Partial<Known> = {}): CommandLine {
   const uses = splitArguments(argv);
-  const draft = newDraft({ version: VERSION, traceEvents: [], ...known });
+  const draft = newDraft({ version: VERSION, traceEvents: TRACE_EVENT_NAMES, dataDirectories: [], ...known });
   for (const { row, use, text } of uses) {
     within(use, () => row.apply(draft, text, use));
     if (draft.print) return { kind: "print", ...draft.print };
@@ -68,7 +75,7 @@ function splitArguments(argv: readonly string[]): RowUse[] {
       continue;
     }
     const row = findOption(argument.replace(/^--?/, ""));
-    if (!row) throw new OptionError("invalid-option", `${argument}: invalid option`);
+    if (!row) throw invalidOption(argument);
     if (row.argument === undefined) {
       uses.push({ row, use: { option: argument }, text: "" });
       continue;
@@ -78,6 +85,12 @@ function splitArguments(argv: readonly string[]): RowUse[] {
     uses.push({ row, use: { option: argument, text: next.value }, text: next.value });
   }
   return uses;
+}
+
+function invalidOption(argument: string): OptionError {
+  const meant = closest(argument.replace(/^--?/, ""), optionNames());
+  const hint = meant === undefined ? "" : `; did you mean -${meant}?`;
+  return new OptionError("invalid-option", `${argument}: invalid option${hint}`);
 }
 
 function finish(draft: Draft): CommandLine {
@@ -141,6 +154,7 @@ function hostOptions(draft: Draft): HostOptions {
     nographic: draft.nographic !== undefined,
     dataDirectories: draft.dataDirectories,
     messageTimestamps: draft.messageTimestamps,
+    messageGuestName: draft.messageGuestName,
     ...(draft.processName === undefined ? {} : { processName: draft.processName }),
     warnings: draft.warnings,
   };
@@ -164,6 +178,8 @@ function resolveBoot(draft: Draft, machine: MachineChoice): BootConfig {
     ...(append === undefined ? {} : { append }),
     ...(dtb === undefined ? {} : { dtb }),
     ...(dumpdtb === undefined ? {} : { dumpdtb }),
+    ...(draft.bootMenu === undefined ? {} : { menu: draft.bootMenu }),
+    ...(draft.rebootTimeoutMs === undefined ? {} : { rebootTimeoutMs: draft.rebootTimeoutMs }),
   };
 }
 
@@ -188,12 +204,13 @@ function addDefaultSerial(draft: Draft): void {
 
 function resolveChardevs(draft: Draft): ChardevConfig[] {
   // Only the defaults that -nographic puts on the terminal are in the way.
-  if (draft.nographic && draft.daemonize && !draft.noDefaults) {
+  const hasDefaults = !(draft.hasMonitorOption && draft.hasParallelOption && !hasDefaultSerial(draft));
+  if (draft.nographic && draft.daemonize && !draft.noDefaults && hasDefaults) {
     throw new OptionError("conflict", "-nographic cannot be used with -daemonize");
   }
   const ids = new Set<string>();
   let isStdioTaken =
-    draft.nographic !== undefined && !draft.noDefaults && !draft.hasMonitorOption && !isDefaultMux(draft);
+    draft.nographic !== undefined && !draft.noDefaults && !draft.hasMonitorOption && !hasDefaultSerial(draft);
   for (const { use, value } of draft.chardevs) {
     within(use, () => {
       if (ids.has(value.id)) throw new OptionError("duplicate", `Duplicate ID '${value.id}' for chardev`);
@@ -212,8 +229,8 @@ function resolveChardevs(draft: Draft): ChardevConfig[] {
   return draft.chardevs.map(({ value }) => value);
 }
 
-/** Whether `-nographic` made the serial port, which then shares the terminal with the monitor. */
-function isDefaultMux(draft: Draft): boolean {
+/** Whether `-nographic` made the serial port, which may then share the terminal with the monitor. */
+function hasDefaultSerial(draft: Draft): boolean {
   return draft.serials.some(({ use, value }) => use === draft.nographic && value.chardev === "serial0");
 }
 
@@ -308,12 +325,17 @@ function addDriveDevices(draft: Draft, drives: readonly DriveConfig[]): void {
 function resolveBoardGlobals(draft: Draft): boolean | undefined {
   let legacy: boolean | undefined;
   for (const { use, value } of draft.globals) {
-    if (value.driver !== "virtio-mmio") continue;
+    if (!BOARD_DEVICES.includes(value.driver)) continue;
     within(use, () => {
-      if (value.property !== "force-legacy") {
-        throw new OptionError("unknown-name", `Property '${value.driver}.${value.property}' not found`);
+      if (value.driver === "virtio-mmio" && value.property === "force-legacy") {
+        legacy = requireBool(value.property, value.value);
+      } else {
+        const what = `property '${value.driver}.${value.property}'`;
+        throw new OptionError(
+          "not-available",
+          `${what} cannot be set; of the board's own devices only virtio-mmio.force-legacy can`,
+        );
       }
-      legacy = requireBool(value.property, value.value);
     });
   }
   return legacy;

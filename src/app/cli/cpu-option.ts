@@ -7,6 +7,7 @@ import type { Draft } from "./draft.ts";
 import { splitPairs } from "./key-values.ts";
 import { OptionError, within } from "./option-error.ts";
 import { parseInteger, requireBool } from "./properties.ts";
+import { suggestion } from "./suggest.ts";
 
 /** `max` is every extension that there is, which is what `rv64` has too. */
 const MODELS = ["max", "rv64"] as const;
@@ -51,7 +52,8 @@ export function resolveCpu(draft: Draft): CpuConfig {
   return within(option.use, () => {
     const [model, ...pairs] = splitPairs(option.value, "model");
     if (!MODELS.some((name) => name === model?.value)) {
-      throw new OptionError("unknown-name", `unable to find CPU model '${model?.value ?? ""}'`);
+      const name = model?.value ?? "";
+      throw new OptionError("unknown-name", `unable to find CPU model '${name}'${suggestion(name, MODELS)}`);
     }
     for (const { key, value, short } of pairs) {
       if (short) {

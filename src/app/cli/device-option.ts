@@ -11,6 +11,7 @@ import type { Draft, Print } from "./draft.ts";
 import type { Structured } from "./key-values.ts";
 import { OptionError, within } from "./option-error.ts";
 import { checkProperty, describeProperties, type PropertyRow, requireIdentifier, type Scalar } from "./properties.ts";
+import { suggestion } from "./suggest.ts";
 
 const MAX_SERIAL_PORTS = 31;
 const LOGICAL_BLOCK_LIMITS = { lowest: 512, highest: 2 * 1024 * 1024 } as const;
@@ -68,7 +69,8 @@ function requireDevice(driver: string): DeviceRow {
   }
   // QEMU's short names and its PCI names, on a board that has no PCI.
   const onTransport = `${driver.replace(/-pci(?:-.*)?$/, "")}-device`;
-  const hint = findDevice(onTransport) ? `; use ${onTransport}` : "";
+  const drivers = DEVICES.map((row) => row.driver);
+  const hint = findDevice(onTransport) ? `; use ${onTransport}` : suggestion(driver, drivers);
   throw new OptionError("unknown-name", `'${driver}' is not a valid device model name${hint}`);
 }
 
@@ -93,7 +95,10 @@ function readDevice({ map, isJson }: Structured, globals: ReadonlyMap<string, Sc
 
 function requireProperty(row: DeviceRow, key: string): PropertyRow {
   const property = row.properties.find((candidate) => candidate.name === key);
-  if (!property) throw new OptionError("unknown-name", `Property '${row.driver}.${key}' not found`);
+  if (!property) {
+    const names = row.properties.map(({ name }) => name);
+    throw new OptionError("unknown-name", `Property '${row.driver}.${key}' not found${suggestion(key, names)}`);
+  }
   return property;
 }
 

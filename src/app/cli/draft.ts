@@ -4,12 +4,19 @@
  */
 
 import type { ChardevConfig, ObjectConfig } from "#machine/config.ts";
+import type { LogItem } from "#core/log.ts";
 import type { BlockNode } from "./blockdev-option.ts";
 import type { Pair, Structured, ValueMap } from "./key-values.ts";
+import type { TraceRequest } from "./log-option.ts";
 import type { Located, OptionUse } from "./option-error.ts";
 
 /** What the program around the parser knows. */
-export type Known = { readonly version: string; readonly traceEvents: readonly string[] };
+export type Known = {
+  readonly version: string;
+  readonly traceEvents: readonly string[];
+  /** Where firmware is looked for beside the directories of `-L`. */
+  readonly dataDirectories: readonly string[];
+};
 
 /** Text to print instead of running, as `-help` asks for. It ends with a line end. */
 export type Print = { readonly text: string; readonly exitCode: 0 | 1 };
@@ -45,6 +52,8 @@ export type Draft = {
   initrd: string | undefined;
   append: string | undefined;
   dtb: string | undefined;
+  bootMenu: boolean | undefined;
+  rebootTimeoutMs: number | undefined;
 
   name: string | undefined;
   processName: string | undefined;
@@ -59,13 +68,15 @@ export type Draft = {
   nographic: OptionUse | undefined;
   display: "default" | "none";
   hasMonitorOption: boolean;
+  hasParallelOption: boolean;
   pidfile: string | undefined;
   daemonize: boolean;
-  readonly logItems: string[];
+  readonly logItems: LogItem[];
   logFile: string | undefined;
-  readonly trace: string[];
+  readonly trace: TraceRequest[];
   readonly dataDirectories: string[];
   messageTimestamps: boolean;
+  messageGuestName: boolean;
 };
 
 /** An empty command line: QEMU's defaults. */
@@ -92,6 +103,8 @@ export function newDraft(known: Known): Draft {
     initrd: undefined,
     append: undefined,
     dtb: undefined,
+    bootMenu: undefined,
+    rebootTimeoutMs: undefined,
     name: undefined,
     processName: undefined,
     uuid: undefined,
@@ -104,6 +117,7 @@ export function newDraft(known: Known): Draft {
     nographic: undefined,
     display: "default",
     hasMonitorOption: false,
+    hasParallelOption: false,
     pidfile: undefined,
     daemonize: false,
     logItems: [],
@@ -111,5 +125,6 @@ export function newDraft(known: Known): Draft {
     trace: [],
     dataDirectories: [],
     messageTimestamps: false,
+    messageGuestName: false,
   };
 }

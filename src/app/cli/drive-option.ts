@@ -7,7 +7,15 @@ import { requireDriver } from "./blockdev-option.ts";
 import type { Draft } from "./draft.ts";
 import type { Pair } from "./key-values.ts";
 import { OptionError, within } from "./option-error.ts";
-import { checkProperty, parseInteger, type PropertyType, requireBool, requireIdentifier } from "./properties.ts";
+import {
+  checkProperty,
+  describeProperties,
+  parseInteger,
+  type PropertyRow,
+  type PropertyType,
+  requireBool,
+  requireIdentifier,
+} from "./properties.ts";
 
 const INTERFACES = ["none", "virtio", "pflash"] as const;
 type Interface = (typeof INTERFACES)[number];
@@ -31,6 +39,32 @@ const ACCEPTED: ReadonlyMap<string, PropertyType> = new Map<string, PropertyType
   ["rerror", ["report", "ignore", "enospc", "stop", "auto"]],
   ["werror", ["report", "ignore", "enospc", "stop", "auto"]],
 ]);
+
+/** What `-drive help` lists before {@link ACCEPTED}. */
+const DESCRIBED: readonly PropertyRow[] = [
+  { name: "file", type: "str", help: "the file behind it" },
+  { name: "if", type: INTERFACES, help: "virtio (default): with its device; none: for -device; pflash: the board's" },
+  { name: "id", type: "str", help: "name that -device drive= refers to" },
+  { name: "format", type: ["raw"], help: "of the file; only raw" },
+  { name: "index", type: "uint16", help: "number among those of its interface; unit is the same" },
+  { name: "media", type: ["disk", "cdrom"], help: "cdrom is read-only" },
+  { name: "read-only", type: "bool", help: "never write to the file; readonly is the same" },
+  { name: "cache", type: CACHE_MODES, help: "unsafe: flushes do nothing; the others are alike" },
+  { name: "cache.no-flush", type: "bool", help: "flushes do nothing" },
+  { name: "discard", type: ["ignore", "off", "unmap", "on"], help: "give discarded blocks back to the host" },
+  { name: "snapshot", type: "bool", help: "only off" },
+];
+
+/** Text of `-drive help`. */
+export function driveHelp(): string {
+  const accepted = [...ACCEPTED].map(([name, type]) => ({ name, type, help: "accepted; has no effect here" }));
+  return `drive options:\n${describeProperties([...DESCRIBED, ...accepted])}`;
+}
+
+/** True for `-drive format=help`. */
+export function wantsFormats(pairs: readonly Pair[]): boolean {
+  return pairs.some(({ key, value }) => key === "format" && (value === "help" || value === "?"));
+}
 
 /** QEMU has them; here they would be silently wrong. */
 const ABSENT = /^(?:copy-on-read|throttling\..*|bps.*|iops.*|stats-.*|encrypt.*|backing.*|offset|size|node-name)$/;

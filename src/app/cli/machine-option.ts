@@ -6,6 +6,7 @@ import type { Draft, Print } from "./draft.ts";
 import type { Value, ValueMap } from "./key-values.ts";
 import { OptionError, within } from "./option-error.ts";
 import { checkProperty, describeProperties, type PropertyRow, type Scalar } from "./properties.ts";
+import { suggestion } from "./suggest.ts";
 
 type MachineRow = {
   readonly name: string;
@@ -86,14 +87,26 @@ export function resolveMachine(draft: Draft): MachineChoice {
 
 function checkMachineProperty(machine: MachineRow, key: string, value: Value): Scalar {
   const row = machine.properties.find((candidate) => candidate.name === key);
-  if (!row) throw new OptionError("unknown-name", `Property '${machine.name}-machine.${key}' not found`);
+  if (!row) {
+    const names = machine.properties.map((candidate) => candidate.name);
+    throw new OptionError(
+      "unknown-name",
+      `Property '${machine.name}-machine.${key}' not found${suggestion(key, names)}`,
+    );
+  }
   return checkProperty(row, value, false);
 }
 
 function requireMachine(name: Value): MachineRow {
   const row = MACHINES.find((candidate) => candidate.name === name);
-  if (!row)
-    throw new OptionError("unknown-name", "unsupported machine type; use -machine help to list supported machines");
+  if (!row) {
+    const names = MACHINES.map((machine) => machine.name);
+    const hint = suggestion(typeof name === "string" ? name : "", names);
+    throw new OptionError(
+      "unknown-name",
+      `unsupported machine type; use -machine help to list supported machines${hint}`,
+    );
+  }
   return row;
 }
 

@@ -2,6 +2,8 @@
  * What is wrong with a command line, as one line for the user.
  */
 
+import { oneLine } from "#core/one-line.ts";
+
 export type OptionErrorCode =
   /** No option has this name. */
   | "invalid-option"
@@ -53,14 +55,4 @@ export function within<T>(use: OptionUse, body: () => T): T {
 
 function describeUse(use: OptionUse): string {
   return use.text === undefined ? use.option : `${use.option} ${use.text}`;
-}
-
-function oneLine(text: string): string {
-  let line = "";
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    const isControl = code < 0x20 || (code >= 0x7f && code < 0xa0) || code === 0x2028 || code === 0x2029;
-    line += isControl ? `\\x${code.toString(16).padStart(2, "0")}` : character;
-  }
-  return line;
 }

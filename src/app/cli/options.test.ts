@@ -54,12 +54,16 @@ test.each<[string[], 0 | 1, string]>([
   [["-object", "rng-random,help"], 0, "rng-random options:\n  filename=<str> "],
   [["-object", "rng-builtin,help"], 0, "There are no options for rng-builtin.\n"],
   [["-chardev", "help"], 0, "Available chardev backend types:\n  file\n"],
+  [["-drive", "help"], 0, "drive options:\n  file=<str> "],
+  [["-drive", "file=x,format=help"], 0, "Supported formats: raw\n"],
+  [["-boot", "help"], 0, "boot-opts options:\n  menu=<bool>\n"],
+  [["-L", "fw", "-L", "help"], 0, "fw\n/usual\n"],
   [["-display", "help"], 0, "Available display backend types:\nnone\n"],
-  [["-d", "help"], 1, "Log items (comma separated):\nin_asm "],
+  [["-d", "help"], 1, "Log items (comma separated):\nout_asm "],
   [["-trace", "help"], 0, "one_event\nother_event\n"],
   [["-d", "trace:help"], 0, "one_event\nother_event\n"],
 ])("%j prints", (argv, exitCode, start) => {
-  const result = parseCommandLine(argv, { traceEvents: ["one_event", "other_event"] });
+  const result = parseCommandLine(argv, { traceEvents: ["one_event", "other_event"], dataDirectories: ["/usual"] });
   expect(result).toMatchObject({ kind: "print", exitCode });
   const text = result.kind === "print" ? result.text : "";
   expect(text.slice(0, start.length)).toBe(start);

@@ -50,6 +50,11 @@ export function findOption(name: string): OptionRow | undefined {
   return ROWS_BY_NAME.get(name);
 }
 
+/** All names, without dashes. */
+export function optionNames(): Iterable<string> {
+  return ROWS_BY_NAME.keys();
+}
+
 const HELP_INDENT = " ".repeat(16);
 
 /** All options by section. */

@@ -19,8 +19,8 @@ const WITHOUT_ARGUMENT: readonly string[] = [
 const WITH_ARGUMENT: readonly string[] = [
   "acpitable", "add-fd", "chroot", "compat", "debugcon", "dfilter", "dump-vmstate", "echr", "fda", "fdb", "fsdev",
   "fw_cfg", "icount", "iscsi", "k", "loadvm", "mem-path", "mtdblock", "netdev", "numa", "option-rom", "plugin",
-  "prom-env", "readconfig", "rotate", "runas", "sd", "seed", "semihosting-config", "set", "smbios", "spice", "tpmdev",
-  "usbdevice", "virtfs", "watchdog-action",
+  "prom-env", "rotate", "runas", "sd", "seed", "semihosting-config", "set", "smbios", "spice", "tpmdev",
+  "usbdevice", "virtfs",
 ];
 
 /** The argument that is harmless, for those that have one. */
@@ -41,8 +41,9 @@ export const ABSENT_ROWS: readonly OptionRow[] = [
       names: [name],
       argument: "...",
       help: [],
-      apply: (_draft, text) => {
+      apply: (draft, text) => {
         if (!harmless.test(text)) refuse();
+        if (name === "parallel") draft.hasParallelOption = true;
       },
     }),
   ),

@@ -3,7 +3,8 @@
  */
 
 import { readBlockdev } from "./blockdev-option.ts";
-import { type Pair, splitPairs } from "./key-values.ts";
+import { driveHelp, wantsFormats } from "./drive-option.ts";
+import { type Pair, splitPairs, wantsHelp } from "./key-values.ts";
 import type { OptionRow } from "./option-row.ts";
 
 /** A short form of `-drive`: the file, and fixed parameters. */
@@ -32,10 +33,13 @@ export const BLOCK_ROWS: readonly OptionRow[] = [
     argument: "file=FILE[,if=virtio|none|pflash][,format=raw][,id=ID]...",
     help: [
       "a disk: if=virtio (the default) makes its device too, if=none leaves that to -device",
-      "also index=, unit=, readonly=on, cache=, discard=unmap, media=",
+      "also index=, readonly=on, cache=, discard=unmap and others ('-drive help')",
     ],
     apply: (draft, text, use) => {
-      draft.drives.push({ use, value: splitPairs(text) });
+      const value = splitPairs(text);
+      if (wantsHelp(text)) draft.print = { text: driveHelp(), exitCode: 0 };
+      else if (wantsFormats(value)) draft.print = { text: "Supported formats: raw\n", exitCode: 0 };
+      else draft.drives.push({ use, value });
     },
   },
   {

@@ -68,6 +68,10 @@ export const DISPLAY_ROWS: readonly OptionRow[] = [
     help: ["accepted; the board has no graphics card"],
     apply: (draft, text) => {
       if (text === "none") return;
+      if (text === "help" || text === "?") {
+        draft.print = { text: "none                 no graphics card (default)\n", exitCode: 0 };
+        return;
+      }
       if (!VGA_TYPES.includes(text)) throw new OptionError("unknown-name", `unknown vga type: ${text}`);
       draft.warnings.push("A -vga option was passed but this machine type does not use that option");
     },

@@ -3,7 +3,7 @@
  */
 
 import { accelHelp } from "./accel-option.ts";
-import { checkBoot, readAction, readName, readRtc, readUuid } from "./boot-option.ts";
+import { bootHelp, checkWatchdogAction, readAction, readBoot, readName, readRtc, readUuid } from "./boot-option.ts";
 import { cpuHelp, isCpuType } from "./cpu-option.ts";
 import { deviceHelp, readGlobal } from "./device-option.ts";
 import { BOARD_DEVICES, findDevice } from "./device-table.ts";
@@ -11,7 +11,6 @@ import type { Draft } from "./draft.ts";
 import { parseNested, parseStructured, splitPairs, wantsHelp } from "./key-values.ts";
 import { machineHelp } from "./machine-option.ts";
 import { objectHelp, readObject } from "./object-option.ts";
-import { OptionError } from "./option-error.ts";
 import type { OptionRow } from "./option-row.ts";
 import { smpHelp } from "./smp-option.ts";
 
@@ -92,9 +91,9 @@ export const MACHINE_ROWS: readonly OptionRow[] = [
     apply: (draft, text, use) => {
       const value = readGlobal(text);
       const isKnown = findDevice(value.driver) || isCpuType(value.driver) || BOARD_DEVICES.includes(value.driver);
-      if (!isKnown)
-        throw new OptionError("unknown-name", `global ${value.driver}.${value.property} has invalid class name`);
-      draft.globals.push({ use, value });
+      // QEMU only warns: the same options may be given to emulators with other devices.
+      if (isKnown) draft.globals.push({ use, value });
+      else draft.warnings.push(`warning: global ${value.driver}.${value.property} has invalid class name`);
     },
   },
   {
@@ -129,14 +128,26 @@ export const MACHINE_ROWS: readonly OptionRow[] = [
   {
     names: ["boot"],
     argument: "[order=DRIVES][,strict=on|off]...",
-    help: ["accepted; the firmware starts the kernel that it is given"],
-    apply: (_draft, text) => checkBoot(text),
+    help: [
+      "menu= and reboot-timeout= are for firmware that reads them; the others are accepted",
+      "'-boot help' lists them",
+    ],
+    apply: (draft, text) => {
+      if (text === "help" || text === "?") print(draft, bootHelp());
+      else readBoot(draft, text);
+    },
   },
   {
     names: ["action"],
     argument: "EVENT=ACTION[,...]",
     help: ["reboot=reset|shutdown, shutdown=poweroff|pause"],
     apply: (draft, text) => readAction(draft, text),
+  },
+  {
+    names: ["watchdog-action"],
+    argument: "ACTION",
+    help: ["accepted; there is no watchdog"],
+    apply: (_draft, text) => checkWatchdogAction(text),
   },
   {
     names: ["no-reboot"],
@@ -212,9 +223,12 @@ export const BOOT_ROWS: readonly OptionRow[] = [
   {
     names: ["L"],
     argument: "DIRECTORY",
-    help: ["where to look for firmware, before the usual places"],
+    help: ["where to look for firmware, before the usual places ('-L help' lists those)"],
     apply: (draft, text) => {
-      draft.dataDirectories.push(text);
+      if (text === "help" || text === "?") {
+        const directories = [...draft.dataDirectories, ...draft.known.dataDirectories];
+        print(draft, directories.map((directory) => `${directory}\n`).join(""));
+      } else draft.dataDirectories.push(text);
     },
   },
 ];

@@ -3,10 +3,9 @@
  */
 
 import { readFlat } from "./boot-option.ts";
-import { logHelp, readLogItems } from "./log-option.ts";
+import { addTracePattern, logHelp, readLogItems, readTrace } from "./log-option.ts";
 import { OptionError } from "./option-error.ts";
 import type { OptionRow } from "./option-row.ts";
-import { splitPairs } from "./key-values.ts";
 import { refuseMonitor } from "./rows-char.ts";
 
 const SANDBOX_CHOICES = ["allow", "deny", "children"] as const;
@@ -23,9 +22,18 @@ export const PROCESS_ROWS: readonly OptionRow[] = [
   },
   {
     names: ["daemonize"],
-    help: ["go to the background when everything listens"],
+    help: ["go to the background when the machine runs and everything listens"],
     apply: (draft) => {
       draft.daemonize = true;
+    },
+  },
+  {
+    names: ["readconfig"],
+    argument: "FILE",
+    help: ['read options from a file: [GROUP "ID"] and lines NAME = "VALUE"'],
+    // The program puts the file's options in its place before it comes here.
+    apply: () => {
+      throw new OptionError("not-available", "options cannot be read from a file here");
     },
   },
   {
@@ -36,10 +44,11 @@ export const PROCESS_ROWS: readonly OptionRow[] = [
   {
     names: ["msg"],
     argument: "timestamp=on|off[,guest-name=on|off]",
-    help: ["put the time in front of messages"],
+    help: ["put the time, and the name of -name, in front of messages"],
     apply: (draft, text) => {
       const options = readFlat(text, undefined, { timestamp: "bool", "guest-name": "bool" });
       if (options.has("timestamp")) draft.messageTimestamps = options.get("timestamp") === true;
+      if (options.has("guest-name")) draft.messageGuestName = options.get("guest-name") === true;
     },
   },
   {
@@ -80,32 +89,26 @@ export const DEBUG_ROWS: readonly OptionRow[] = [
         return;
       }
       const { items, trace } = readLogItems(text);
-      if (trace.includes("help")) draft.print = { text: traceHelp(draft.known.traceEvents), exitCode: 0 };
       for (const item of items) if (!draft.logItems.includes(item)) draft.logItems.push(item);
-      draft.trace.push(...trace);
+      for (const pattern of trace) addTracePattern(draft, pattern);
     },
   },
   {
     names: ["D"],
     argument: "FILE",
-    help: ["write the log there instead of standard error"],
+    help: ["write the log there instead of standard error; %d is the process id"],
     apply: (draft, text) => {
       draft.logFile = text;
     },
   },
   {
     names: ["trace"],
-    argument: "[enable=]PATTERN",
-    help: ["enable trace events; * matches anything, - in front switches off", "'-trace help' lists them"],
-    apply: (draft, text) => {
-      for (const { key, value } of splitPairs(text, "enable")) {
-        if (value === "help" || value === "?") draft.print = { text: traceHelp(draft.known.traceEvents), exitCode: 0 };
-        else if (key === "enable") draft.trace.push(value);
-        else if (key === "file") draft.logFile = value;
-        else if (key === "events") throw new OptionError("not-available", "'events=' is not available in this version");
-        else throw new OptionError("unknown-name", `Invalid parameter '${key}'`);
-      }
-    },
+    argument: "[[enable=]PATTERN][,events=FILE][,file=FILE]",
+    help: [
+      "enable trace events; * matches anything, - in front switches off",
+      "events= names a file of patterns, file= is as -D; '-trace help' lists events",
+    ],
+    apply: readTrace,
   },
   {
     names: ["gdb"],
@@ -132,7 +135,3 @@ export const DEBUG_ROWS: readonly OptionRow[] = [
     },
   },
 ];
-
-function traceHelp(events: readonly string[]): string {
-  return events.map((name) => `${name}\n`).join("");
-}

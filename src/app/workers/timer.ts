@@ -1,7 +1,8 @@
 /** The thread that raises timer interrupts. */
 import { parentPort, workerData } from "node:worker_threads";
-import { runTimer, type ThreadData } from "#machine/vcpu-thread.ts";
-import { nodeClock } from "#platform/node/clock.ts";
+import { threadHost, type WorkerData } from "#app/thread-host.ts";
+import { runTimer } from "#machine/vcpu-thread.ts";
 
+const { thread, log } = workerData as WorkerData;
 parentPort?.postMessage("ready");
-runTimer(workerData as ThreadData, nodeClock());
+runTimer(thread, threadHost(log));

@@ -1,6 +1,7 @@
 /** The thread of a vCPU. */
 import { parentPort, workerData } from "node:worker_threads";
-import { runVcpu, type ThreadData } from "#machine/vcpu-thread.ts";
-import { nodeClock } from "#platform/node/clock.ts";
+import { threadHost, type WorkerData } from "#app/thread-host.ts";
+import { runVcpu } from "#machine/vcpu-thread.ts";
 
-runVcpu(workerData as ThreadData, nodeClock(), () => parentPort?.postMessage("ready"));
+const { thread, log } = workerData as WorkerData;
+runVcpu(thread, threadHost(log), () => parentPort?.postMessage("ready"));

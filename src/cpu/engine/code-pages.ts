@@ -8,7 +8,8 @@
  * Thread: the vCPU's own.
  */
 import { CROSSING_RECORD, HANDLER, type HandlerTable, Variant } from "#cpu/engine/interpreter.ts";
-import type { Decoded, Isa } from "#cpu/isa/isa.ts";
+import { Kind, RecordTemplates } from "#cpu/engine/record-templates.ts";
+import type { Isa } from "#cpu/isa/isa.ts";
 import {
   CODE_PAGE,
   FETCH_TLB,
@@ -18,35 +19,15 @@ import {
   PAGE_BYTES,
   Record,
   RECORD_BYTES,
-  VCPU,
   VCPU_FETCH_TLBS,
 } from "#cpu/vcpu/layout.ts";
-import type { FieldName } from "#cpu/ir/ir.ts";
 
 /** A block is decoded this far at most before it is run. */
 const MAX_BLOCK = 256;
 const PAGE_END_RECORDS = [2048, CROSSING_RECORD + 2];
 
-const MAX_TEMPLATES = 100_000;
-
-/** A record as its instruction word makes it, wherever it stands; two 16-bit fields in a number. */
-type Template = {
-  /** Handler, rd. */
-  readonly operands: number;
-  /** rs1, rs2. */
-  readonly sources: number;
-  readonly imm: number;
-  readonly lengthBytes: number;
-  /** It branches or jumps to pc + imm, and there is a handler for each `Variant`. */
-  readonly hasTarget: boolean;
-  /** It writes a link register. */
-  readonly links: boolean;
-  readonly endsBlock: boolean;
-};
-
 export class CodePages {
   readonly #isa: Isa;
-  readonly #handlers: HandlerTable;
   readonly #bytes: Uint8Array;
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
@@ -55,16 +36,16 @@ export class CodePages {
   readonly #ramStart: number;
   readonly #fetchTlbs: number;
   readonly #pageCount: number;
-  /** By instruction word. */
-  readonly #templates = new Map<number, Template>();
+  readonly #templates: RecordTemplates;
   /** Told of every region slot that no longer stands in a code page. */
   onSlotFreed: (slot: number) => void = () => {};
   /** Next page of the pool to hand out; it is taken from whoever has it. */
   #nextPage = 0;
+  /** Told of every instruction that is decoded, for a log. */
+  onDecode: ((word: number) => void) | undefined;
 
   constructor(isa: Isa, handlers: HandlerTable, memory: ArrayBufferLike, layout: MemoryLayout, cpu: number) {
     this.#isa = isa;
-    this.#handlers = handlers;
     this.#bytes = new Uint8Array(memory);
     this.#halves = new Uint16Array(memory);
     this.#words = new Int32Array(memory);
@@ -73,6 +54,7 @@ export class CodePages {
     this.#ramStart = layout.ramStart;
     this.#fetchTlbs = cpu + VCPU_FETCH_TLBS;
     this.#pageCount = layout.codePageCount;
+    this.#templates = new RecordTemplates(isa, handlers);
   }
 
   /** Makes a code page for the guest page at `host`. */
@@ -83,10 +65,11 @@ export class CodePages {
     if (previous !== 0) {
       this.#setIndex(previous, 0);
       this.#forget(page);
+      this.#clear(page);
     }
     this.#setIndex(host, page);
     this.#words[(page + CODE_PAGE.host) >>> 2] = host | 0;
-    this.#clear(page, host);
+    this.#begin(page, host);
     return page;
   }
 
@@ -102,7 +85,8 @@ export class CodePages {
 
   /** The guest page's bytes are not those that were decoded: start over. */
   changed(page: number): void {
-    this.#clear(page, this.#hostOf(page));
+    this.#clear(page);
+    this.#begin(page, this.#hostOf(page));
   }
 
   /** Host address of the guest page, 0 for a free code page. */
@@ -114,9 +98,13 @@ export class CodePages {
     this.#words[(this.#codeIndex >>> 2) + hostPage] = page | 0;
   }
 
-  #clear(page: number, host: number): void {
+  #clear(page: number): void {
     this.#freeSlots(page);
     this.#bytes.fill(0, page, page + CODE_PAGE.copy);
+  }
+
+  /** Starts over with the bytes of the guest page at `host`. */
+  #begin(page: number, host: number): void {
     this.#bytes.copyWithin(page + CODE_PAGE.copy, host, host + PAGE_BYTES);
     for (const record of PAGE_END_RECORDS) this.#halves[(page + record * RECORD_BYTES) >>> 1] = HANDLER.PageEnd;
     const version = (page + CODE_PAGE.version) >>> 1;
@@ -159,16 +147,20 @@ export class CodePages {
     return this.#halves[(page + CODE_PAGE.version) >>> 1] as number;
   }
 
-  /** The word at a byte offset of the page, whole in the page; a 2-byte instruction stands in its low half. */
-  #wordAt(page: number, offset: number): number {
+  /** The word at a byte offset of the page, whole in the page; a 2-byte instruction alone. */
+  wordAt(page: number, offset: number): number {
     const at = (page + CODE_PAGE.copy + offset) >>> 1;
     const low = this.#halves[at] as number;
     return this.#isa.lengthOf(low) === 2 ? low : low | ((this.#halves[at + 1] as number) << 16);
   }
 
-  /** The decoded instruction at a byte offset of the page. */
-  instructionAt(page: number, offset: number): Decoded {
-    return this.#isa.decode(this.#wordAt(page, offset));
+  /** Byte offsets in the page that the instruction at `offset` may go to, but for itself and computed ones. */
+  successors(page: number, offset: number): number[] {
+    const template = this.#templates.of(this.wordAt(page, offset));
+    const kind = this.#templates.kinds[template] as number;
+    const offsets = [offset + (kind & Kind.LengthBytes)];
+    if ((kind & Kind.HasTarget) !== 0) offsets.push(offset + (this.#templates.immediates[template] as number));
+    return offsets.filter((to) => to !== offset && to >= 0 && to < PAGE_BYTES);
   }
 
   /** True when an instruction starts in the page's last halfword and ends in the next page. */
@@ -190,10 +182,13 @@ export class CodePages {
       const low = this.#halves[(page + CODE_PAGE.copy + at) >>> 1] as number;
       if (at === PAGE_BYTES - 2 && this.#isa.lengthOf(low) === 4) return at !== offset;
       if (this.isDecoded(page, at)) return true;
-      const template = this.#template(this.#wordAt(page, at));
+      const word = this.wordAt(page, at);
+      this.onDecode?.(word);
+      const template = this.#templates.of(word);
       this.#write(page + at * 8, template, at);
-      if (template.endsBlock) return true;
-      at += template.lengthBytes;
+      const { kinds } = this.#templates;
+      if (((kinds[template] as number) & Kind.EndsBlock) !== 0) return true;
+      at += (kinds[template] as number) & Kind.LengthBytes;
     }
     return true;
   }
@@ -202,7 +197,8 @@ export class CodePages {
   crossing(page: number, next: number): void {
     const low = this.#halves[(page + CODE_PAGE.copy + PAGE_BYTES - 2) >>> 1] as number;
     const high = this.#halves[(next + CODE_PAGE.copy) >>> 1] as number;
-    const template = this.#template(low | (high << 16));
+    this.onDecode?.(low | (high << 16));
+    const template = this.#templates.of(low | (high << 16));
     // Far variants only: the record is not where its instruction is.
     this.#write(page + CROSSING_RECORD * RECORD_BYTES, template, -1);
     const record = page + 2047 * RECORD_BYTES;
@@ -212,55 +208,23 @@ export class CodePages {
   }
 
   /** Writes the record at address `record`; `offset` is its instruction's offset in the page, -1 for none. */
-  #write(record: number, template: Template, offset: number): void {
+  #write(record: number, template: number, offset: number): void {
     const words = this.#words;
     const at = record >>> 2;
-    let { operands } = template;
-    let { imm } = template;
-    if (template.hasTarget) {
+    const kind = this.#templates.kinds[template] as number;
+    let operands = this.#templates.operands[template] as number;
+    let imm = this.#templates.immediates[template] as number;
+    if ((kind & Kind.HasTarget) !== 0) {
       const target = offset + imm;
       if (offset < 0 || target < 0 || target >= PAGE_BYTES) operands += Variant.Far;
       else {
-        operands += imm <= 0 || template.links ? Variant.Counted : Variant.Forward;
+        operands += imm <= 0 || (kind & Kind.Links) !== 0 ? Variant.Counted : Variant.Forward;
         imm *= 8;
       }
     }
-    words[at + 1] = template.sources;
+    words[at + 1] = this.#templates.sources[template] as number;
     words[at + 2] = imm;
-    words[at + 3] = template.lengthBytes * 8;
+    words[at + 3] = 0;
     words[at] = operands;
-  }
-
-  #template(word: number): Template {
-    let known = this.#templates.get(word);
-    if (!known) {
-      if (this.#templates.size > MAX_TEMPLATES) this.#templates.clear();
-      known = this.#makeTemplate(this.#isa.decode(word));
-      this.#templates.set(word, known);
-    }
-    return known;
-  }
-
-  #makeTemplate(decoded: Decoded): Template {
-    const row = this.#isa.rows[decoded.row];
-    const register = (name: FieldName): number => {
-      const number = decoded[name];
-      if (row?.floatOperands.has(name)) return VCPU.f + 8 * number;
-      return name === "rd" && number === 0 ? VCPU.xSink : VCPU.x + 8 * number;
-    };
-    const hasTarget = this.#handlers.variants[decoded.row] === 3;
-    let { imm } = decoded;
-    // rm, rs3, csr and uimm lie in imm, for instructions that have none.
-    if (row?.overlays.has("csr")) imm = decoded.csr | (decoded.uimm << 16);
-    else if (row?.overlays.has("rm")) imm = decoded.rm | (register("rs3") << 16);
-    return {
-      operands: (this.#handlers.base[decoded.row] as number) | (register("rd") << 16),
-      sources: register("rs1") | (register("rs2") << 16),
-      imm,
-      lengthBytes: decoded.lengthBytes,
-      hasTarget,
-      links: decoded.rd !== 0,
-      endsBlock: hasTarget || this.#handlers.ends[decoded.row] === true,
-    };
   }
 }

@@ -34,6 +34,8 @@ export class Locals {
   }
 }
 
+type Pool = { readonly locals: number[]; used: number };
+
 /** Finds the index of an imported or sibling function. */
 export type FunctionIndex = (name: string) => number;
 
@@ -47,12 +49,8 @@ export abstract class Emitter {
   readonly #features: EngineFeatures;
   #temps: number[] = [];
   #tempTypes: readonly ValueType[] = [];
-  readonly #pools: Record<number, { locals: number[]; used: number }> = {
-    [I32]: { locals: [], used: 0 },
-    [I64]: { locals: [], used: 0 },
-    [F32]: { locals: [], used: 0 },
-    [F64]: { locals: [], used: 0 },
-  };
+  /** Locals by type, from {@link F64} up. */
+  readonly #pools: readonly Pool[] = Array.from({ length: I32 - F64 + 1 }, () => ({ locals: [], used: 0 }));
   readonly #labels = new Map<number, number>();
 
   constructor(code: Code, locals: Locals, functionIndex: FunctionIndex, features: EngineFeatures) {
@@ -80,12 +78,12 @@ export abstract class Emitter {
   begin(tempTypes: readonly ValueType[]): void {
     this.#tempTypes = tempTypes;
     this.#temps = [];
-    for (const pool of Object.values(this.#pools)) pool.used = 0;
+    for (const pool of this.#pools) pool.used = 0;
   }
 
   /** A local that stays in use until the next {@link begin}. */
   scratch(type: ValueType): number {
-    const pool = this.#pools[type] as { locals: number[]; used: number };
+    const pool = this.#pools[type - F64] as Pool;
     if (pool.used === pool.locals.length) pool.locals.push(this.locals.allocate(type));
     return pool.locals[pool.used++] as number;
   }

@@ -3,6 +3,8 @@
  *
  *   loop { br_table record.handler; handler: meaning; ip += length }
  *
+ * A row has a handler for each length it comes in: the way from one record to the next is then a constant, not a load.
+ *
  * It returns the next pc; bit 0 set says that the dispatcher must look at the exit words first.
  * A taken backward branch, call or computed jump (returns excepted) counts in the record it goes to, as the dispatcher
  * does; at the threshold it asks for a region there.
@@ -22,7 +24,7 @@ import {
   StmtKind,
   type ValueType,
 } from "#cpu/ir/ir.ts";
-import { FIELD_OPERANDS, type Isa } from "#cpu/isa/isa.ts";
+import { FIELD_OPERANDS, type Isa, type IsaRow } from "#cpu/isa/isa.ts";
 import {
   CODE_PAGE,
   COUNT_MASK,
@@ -41,6 +43,8 @@ export const INTERPRETER_TYPE: FunctionType = { params: [I32, I32, I32, I64], re
 const IP = 1;
 const PAGE = 2;
 const BASE = 3;
+/** Bytes of records for a byte of code. */
+const RECORDS_PER_BYTE = RECORD_BYTES / 2;
 
 /** Handlers that belong to no instruction. */
 export const HANDLER = { Undecoded: 0, PageEnd: 1, Crossing: 2, first: 3 } as const;
@@ -58,6 +62,8 @@ export const Variant = {
 /** By row: first handler, number of variants (1, or 3 for a row with a target), whether it ends a basic block. */
 export type HandlerTable = {
   readonly base: readonly number[];
+  /** What is added for a 2-byte instruction. */
+  readonly compressed: readonly number[];
   readonly variants: readonly number[];
   readonly ends: readonly boolean[];
 };
@@ -77,28 +83,32 @@ export function generateInterpreter(
   features: EngineFeatures,
 ): Interpreter {
   const base: number[] = [];
+  const compressed: number[] = [];
   const variants: number[] = [];
   const ends: boolean[] = [];
-  const plan: { row: number; variant: number }[] = [];
-  isa.rows.forEach((row, index) => {
+  const plan: { row: IsaRow; variant: number; lengthBytes: number }[] = [];
+  for (const row of isa.rows) {
     const b = new Builder();
     row.meaning(b, FIELD_OPERANDS);
     const targeted = b.statements.some((s) => s.kind === StmtKind.Branch || s.kind === StmtKind.Jump);
+    const count = targeted ? 3 : 1;
     base.push(HANDLER.first + plan.length);
-    variants.push(targeted ? 3 : 1);
+    compressed.push(row.lengths.length > 1 ? count : 0);
+    variants.push(count);
     ends.push(endsBlock(b.statements));
-    for (let variant = 0; variant < (targeted ? 3 : 1); variant++) plan.push({ row: index, variant });
-  });
+    for (const lengthBytes of row.lengths)
+      for (let variant = 0; variant < count; variant++) plan.push({ row, variant, lengthBytes });
+  }
 
   const emitter = new InterpreterEmitter(functionIndex, hotThreshold, features);
   emitter.generate(HANDLER.first + plan.length, (handler) => {
-    const { row, variant } = plan[handler - HANDLER.first] as { row: number; variant: number };
+    const { row, variant, lengthBytes } = plan[handler - HANDLER.first] as (typeof plan)[number];
     const b = new Builder();
-    isa.rows[row]?.meaning(b, FIELD_OPERANDS);
-    emitter.instruction(b, variant);
+    row.meaning(b, FIELD_OPERANDS);
+    emitter.instruction(b, variant, lengthBytes);
   });
   return {
-    handlers: { base, variants, ends },
+    handlers: { base, compressed, variants, ends },
     body: {
       name: "interpret",
       type: INTERPRETER_TYPE,
@@ -123,6 +133,7 @@ class InterpreterEmitter extends GuestEmitter {
   readonly #entry: number;
   readonly #threshold: number;
   #variant = 0;
+  #lengthBytes = 0;
   /** Depths of the labels. */
   #outer = 0;
   #far = 0;
@@ -172,8 +183,9 @@ class InterpreterEmitter extends GuestEmitter {
     code.end();
   }
 
-  instruction(b: Builder, variant: number): void {
+  instruction(b: Builder, variant: number, lengthBytes: number): void {
     this.#variant = variant;
+    this.#lengthBytes = lengthBytes;
     this.begin(b.temps);
     this.statements(b.statements);
     if (!endsBlock(b.statements)) this.#advance();
@@ -191,7 +203,7 @@ class InterpreterEmitter extends GuestEmitter {
   #advance(): void {
     const { code } = this;
     code.localGet(IP);
-    this.#recordField(Record.length);
+    code.i32Const(this.#lengthBytes * RECORDS_PER_BYTE);
     code.op(0x6a);
     code.localSet(IP);
     this.#br(this.#next);
@@ -241,13 +253,8 @@ class InterpreterEmitter extends GuestEmitter {
   }
   protected nextPc(): void {
     const { code } = this;
-    code.localGet(BASE);
-    code.localGet(IP);
-    this.#recordField(Record.length);
-    code.op(0x6a);
-    code.i32Const(3);
-    code.op(0x76);
-    code.op(0xad);
+    this.pc();
+    code.i64Const(this.#lengthBytes);
     code.op(0x7c);
   }
 
@@ -299,17 +306,12 @@ class InterpreterEmitter extends GuestEmitter {
   }
 
   #branch(condition: Expr): void {
-    const { code } = this;
     if (this.#variant === Variant.Forward) {
-      code.localGet(IP);
-      code.localGet(IP);
-      code.memory(0x28, 2, Record.imm);
-      this.#recordField(Record.length);
       this.expr(condition);
-      code.op(0x1b);
-      code.op(0x6a);
-      code.localSet(IP);
-      this.#br(this.#next);
+      this.openIf();
+      this.#jumpNear(false);
+      this.close();
+      this.#advance();
       return;
     }
     this.expr(condition);

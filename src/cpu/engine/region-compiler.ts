@@ -1,21 +1,26 @@
 /**
- * Compiles regions: hot entry -> the functions it calls in the same page -> one module -> slots of the region table.
+ * Compiles regions: hot entries -> the functions they call in their pages -> one module -> slots of the region table.
  *
  * Thread: the vCPU's own. A slot number in a code page stands for the region that starts at that halfword.
  */
 import type { CodePages } from "#cpu/engine/code-pages.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { findRegion, type Region } from "#cpu/engine/region.ts";
-import { emitRegion, REGION_ROUTINES } from "#cpu/engine/region-emitter.ts";
+import { emitRegion, REGION_ROUTINES, type Siblings } from "#cpu/engine/region-emitter.ts";
 import type { Routine } from "#cpu/engine/routine.ts";
+import { Translations } from "#cpu/engine/translated.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
 import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
 import { encodeModule, IMPORT_MODULE, type ModuleImport } from "#cpu/wasm/module.ts";
 
 /** Instructions in one region, and in all of one module. */
 const REGION_LIMIT = 1000;
-const MODULE_LIMIT = 2500;
-const MODULE_REGIONS = 16;
+const MODULE_LIMIT = 4000;
+const MODULE_REGIONS = 24;
+/** Instructions of a region that is compiled again so that calls to it are direct. */
+const COPIED_LIMIT = 100;
+/** A module of several regions costs little more than one of one: so many are waited for, at most to the next tick. */
+const WANTED_REGIONS = 8;
 
 export type RegionStatistics = {
   modules: number;
@@ -41,7 +46,7 @@ export class RegionCompiler {
     compileMs: 0,
     drops: 0,
   };
-  readonly #isa: Isa;
+  readonly #translations: Translations;
   readonly #pages: CodePages;
   readonly #memory: WebAssembly.Memory;
   readonly #memoryPages: number;
@@ -49,6 +54,9 @@ export class RegionCompiler {
   readonly #routines: ReadonlyMap<string, Routine>;
   readonly #runtime: Readonly<Record<string, RuntimeFunction>>;
   readonly #nowMs: () => number;
+  /** Told of every module that is compiled, for a log. */
+  onCompile: ((code: Uint8Array) => void) | undefined;
+  readonly #wanted: { readonly page: number; readonly version: number; readonly offset: number }[] = [];
   readonly #features: EngineFeatures;
   readonly #freeSlots: number[] = [];
   #nextSlot = 1;
@@ -66,7 +74,7 @@ export class RegionCompiler {
   ) {
     this.#features = features;
     this.#nowMs = nowMs;
-    this.#isa = isa;
+    this.#translations = new Translations(isa);
     this.#pages = pages;
     this.#memory = memory;
     this.#memoryPages = layout.totalBytes / 65_536;
@@ -76,11 +84,17 @@ export class RegionCompiler {
     pages.onSlotFreed = (slot) => this.#free(slot);
   }
 
-  /** Compiles the region at a byte offset of a code page, and with it what it calls there. */
-  compile(page: number, offset: number): void {
-    if (this.#pages.slotAt(page, offset) !== 0) return;
+  /** Asks for the region at a byte offset of a code page; it may come with others a little later. */
+  request(page: number, offset: number): void {
+    this.#wanted.push({ page, version: this.#pages.version(page), offset });
+    if (this.#wanted.length >= WANTED_REGIONS) this.compile();
+  }
+
+  /** Compiles what has been asked for. */
+  compile(): void {
+    if (this.#wanted.length === 0) return;
     const start = this.#nowMs();
-    const batch = this.#collect(page, offset);
+    const batch = this.#collect();
     if (batch.length === 0) return;
     const names = this.#importedNames(batch);
     const indices = new Map(names.map((name, i) => [name, i]));
@@ -89,28 +103,33 @@ export class RegionCompiler {
       if (index === undefined) throw new Error(`a region calls '${name}', which it does not import`);
       return index;
     };
-    const siblings = new Map(batch.map((region, i) => [region.entry.offset, names.length + i]));
+    const siblings = new Map<number, Map<number, number>>();
+    batch.forEach(({ page, entry }, i) => {
+      let ofPage = siblings.get(page);
+      if (!ofPage) siblings.set(page, (ofPage = new Map<number, number>()));
+      ofPage.set(entry.offset, names.length + i);
+    });
     const imports: ModuleImport[] = names.map((name) => {
       const routine = this.#routines.get(name);
       if (!routine) throw new Error(`no routine '${name}'`);
       return { kind: "function", name, type: routine.type };
     });
     imports.push({ kind: "memory", name: "memory", maximumPages: this.#memoryPages });
-    const functions = batch.map((region) =>
-      emitRegion(`r${region.entry.offset}`, region, siblings, functionIndex, this.#features),
+    const functions = batch.map((region, i) =>
+      emitRegion(`r${i}`, region, siblings.get(region.page) as Siblings, functionIndex, this.#features),
     );
     const bytes = encodeModule({ imports, functions, exports: functions.map((f) => f.name) });
+    this.onCompile?.(bytes);
     const emitted = this.#nowMs();
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       [IMPORT_MODULE]: { ...this.#runtime, memory: this.#memory },
     });
-    for (const region of batch) {
-      const { offset: at } = region.entry;
-      if (this.#pages.slotAt(page, at) !== 0) continue;
+    batch.forEach(({ page, entry }, i) => {
+      if (this.#pages.slotAt(page, entry.offset) !== 0) return;
       const slot = this.#allocate();
-      this.#table.set(slot, instance.exports[`r${at}`] as CallableFunction);
-      this.#pages.setSlot(page, at, slot);
-    }
+      this.#table.set(slot, instance.exports[`r${i}`] as CallableFunction);
+      this.#pages.setSlot(page, entry.offset, slot);
+    });
     const { statistics } = this;
     statistics.modules++;
     statistics.regions += batch.length;
@@ -120,24 +139,33 @@ export class RegionCompiler {
     statistics.compileMs += this.#nowMs() - emitted;
   }
 
-  /** The region at `offset` and those that it calls in its page, as many as fit in a module. */
-  #collect(page: number, offset: number): Region[] {
+  /** The regions that are wanted and those that they call in their pages, as many as fit in a module. */
+  #collect(): Region[] {
     const batch: Region[] = [];
-    const seen = new Set<number>([offset]);
+    const seen = new Set<number>();
     let left = MODULE_LIMIT;
-    const work = [offset];
-    for (let at = work.shift(); at !== undefined && batch.length < MODULE_REGIONS && left > 0; at = work.shift()) {
-      const region = findRegion(this.#isa, this.#pages, page, at, REGION_LIMIT);
-      if (!region || leavesAtOnce(region)) continue;
+    const add = (page: number, offset: number, largest: number): void => {
+      if (seen.has(page + offset)) return;
+      seen.add(page + offset);
+      const region = findRegion(this.#translations, this.#pages, page, offset, REGION_LIMIT);
+      if (!region || leavesAtOnce(region) || region.instructionCount > largest) return;
       batch.push(region);
       left -= region.instructionCount;
-      for (const callee of region.callees) {
-        if (seen.has(callee)) continue;
-        seen.add(callee);
-        work.push(callee);
+    };
+    for (let next = this.#wanted.shift(); next; next = left > 0 ? this.#wanted.shift() : undefined) {
+      const { page, version, offset } = next;
+      if (this.#pages.version(page) === version && this.#pages.slotAt(page, offset) === 0) {
+        add(page, offset, REGION_LIMIT);
       }
     }
-    return batch[0]?.entry.offset === offset ? batch : [];
+    // Also what they call, so that the calls are direct; a loop over a list that grows.
+    for (const { page, callees } of batch) {
+      for (const callee of callees) {
+        if (batch.length >= MODULE_REGIONS || left <= 0) return batch;
+        add(page, callee, this.#pages.slotAt(page, callee) === 0 ? REGION_LIMIT : COPIED_LIMIT);
+      }
+    }
+    return batch;
   }
 
   #importedNames(batch: readonly Region[]): string[] {

@@ -6,9 +6,8 @@
  * Calls fall through to their return sites. Everything that is not in the region is an exit.
  */
 import type { CodePages } from "#cpu/engine/code-pages.ts";
-import { type RegisterSet, translated, type Translated } from "#cpu/engine/translated.ts";
+import type { RegisterSet, Translated, Translations } from "#cpu/engine/translated.ts";
 import { JumpHint, StmtKind } from "#cpu/ir/ir.ts";
-import type { Isa } from "#cpu/isa/isa.ts";
 import { PAGE_BYTES } from "#cpu/vcpu/layout.ts";
 
 export type Block = {
@@ -65,8 +64,14 @@ const MAX_JUMP_TARGETS = 128;
 const JUMP_REACH_BYTES = 2048;
 
 /** Finds the region at `entry` (byte offset in the page); undefined when there is nothing to translate there. */
-export function findRegion(isa: Isa, pages: CodePages, page: number, entry: number, limit: number): Region | undefined {
-  const found = new Discovery(isa, pages, page, limit);
+export function findRegion(
+  translations: Translations,
+  pages: CodePages,
+  page: number,
+  entry: number,
+  limit: number,
+): Region | undefined {
+  const found = new Discovery(translations, pages, page, limit);
   found.scan(entry);
   const byOffset = found.blocks();
   const first = byOffset.get(entry);
@@ -104,7 +109,7 @@ export function findRegion(isa: Isa, pages: CodePages, page: number, entry: numb
 }
 
 class Discovery {
-  readonly #isa: Isa;
+  readonly #translations: Translations;
   readonly #pages: CodePages;
   readonly #page: number;
   readonly #limit: number;
@@ -112,8 +117,8 @@ class Discovery {
   readonly #leaders = new Set<number>();
   jumpTargets: readonly number[] = [];
 
-  constructor(isa: Isa, pages: CodePages, page: number, limit: number) {
-    this.#isa = isa;
+  constructor(translations: Translations, pages: CodePages, page: number, limit: number) {
+    this.#translations = translations;
     this.#pages = pages;
     this.#page = page;
     this.#limit = limit;
@@ -130,7 +135,7 @@ class Discovery {
     for (let at = work.shift(); at !== undefined; at = work.shift()) {
       while (this.#instructions.size < this.#limit && this.#canStart(at)) {
         if (this.#instructions.has(at)) break;
-        const instruction = translated(this.#isa, this.#pages.instructionAt(this.#page, at));
+        const instruction = this.#translations.of(this.#pages.wordAt(this.#page, at));
         this.#instructions.set(at, instruction);
         const next: number = at + instruction.lengthBytes;
         if (instruction.end) {

@@ -7,6 +7,7 @@
  */
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { generateInterpreter, type HandlerTable } from "#cpu/engine/interpreter.ts";
+import { pageCompare } from "#cpu/engine/page-compare.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
 import { REGION_TYPE } from "#cpu/engine/region-emitter.ts";
 import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
@@ -35,6 +36,18 @@ const type = (params: FunctionType["params"], results: FunctionType["results"] =
   results,
 });
 
+/** Events that the generated code reports to a log; each costs nothing unless it is asked for. */
+export const Observed = {
+  /** A trap is about to be taken: cause, value and pc are in the block. */
+  Trap: 1,
+  /** A page enters the data TLB: helperC is the virtual address, helperA the physical one, helperB the permissions. */
+  Data: 2,
+  /** The same for the fetch TLB. */
+  Fetch: 4,
+  /** The dispatcher is about to enter code at the pc in the block. */
+  Enter: 8,
+} as const;
+
 /** What TypeScript provides. */
 export const HOST_FUNCTIONS = {
   /** (cpu, width) -> 1 for a bus error; address in helperA, value in helperResult. */
@@ -52,6 +65,8 @@ export const HOST_FUNCTIONS = {
   /** (host address of the guest page) -> code page */
   newCodePage: type([I32], [I32]),
   codePageChanged: type([I32]),
+  /** (cpu, bit of `Observed`): only called for events that were asked for. */
+  observe: type([I32, I32]),
 } as const satisfies Record<string, FunctionType>;
 export type HostFunctionName = keyof typeof HOST_FUNCTIONS;
 export type HostFunctions = { readonly [name in HostFunctionName]: (...args: number[]) => number | void };
@@ -63,16 +78,44 @@ export type RuntimeModule = {
   readonly routines: readonly Routine[];
 };
 
-/** Generates the runtime module. A region is asked for after `hotThreshold` entries; 0 never asks. */
-export function generateRuntime(
-  isa: Isa,
-  layout: MemoryLayout,
-  hotThreshold: number,
-  features: EngineFeatures,
-): RuntimeModule {
-  const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout), callFar(hotThreshold)];
+/** Routines that report an event when they are called; `helperC` holds their i64 parameter then, if they have one. */
+const OBSERVED_ROUTINES: Readonly<Record<string, number>> = { takeTrap: Observed.Trap, fillTlb: Observed.Data };
+
+function reporting(r: Routine, event: number): Routine {
+  return {
+    ...r,
+    build(b, ...params) {
+      const [first] = params;
+      if (first?.type === I64) b.set(VCPU.helperC, first);
+      report(b, event);
+      r.build(b, ...params);
+    },
+  };
+}
+
+const report = (b: Builder, event: number): void => b.effect("observe", [b.cpu(), b.i32(event)]);
+
+export type RuntimeOptions = {
+  /** Entries of a place in the code after which a region is asked for; 0 never asks. */
+  readonly hotThreshold: number;
+  readonly features: EngineFeatures;
+  /** Leave regions to TypeScript; `ExitReason.Region`. */
+  readonly lockstep?: boolean | undefined;
+  /** Bits of `Observed`: code for these events is made only when they are asked for. */
+  readonly observed?: number | undefined;
+};
+
+/** Generates the runtime module. */
+export function generateRuntime(isa: Isa, layout: MemoryLayout, options: RuntimeOptions): RuntimeModule {
+  const { hotThreshold, features, lockstep = false, observed = 0 } = options;
+  const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout, observed), callFar(hotThreshold)].map(
+    (r) => {
+      const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
+      return event === 0 ? r : reporting(r, event);
+    },
+  );
   const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
-  const names = [...hostNames, ...routines.map((r) => r.name), "interpret", "run"];
+  const names = [...hostNames, ...routines.map((r) => r.name), "pageDiffers", "interpret", "run"];
   const indices = new Map(names.map((name, index) => [name, index]));
   const functionIndex = (name: string): number => {
     const index = indices.get(name);
@@ -90,10 +133,11 @@ export function generateRuntime(
     imports,
     functions: [
       ...routines.map((r) => emitRoutine(r, functionIndex, features)),
+      pageCompare(),
       interpreter.body,
-      emitRoutine(run(hotThreshold), functionIndex, features),
+      emitRoutine(run(hotThreshold, observed, lockstep), functionIndex, features),
     ],
-    exports: routines.map((r) => r.name).concat("run"),
+    exports: routines.map((r) => r.name).concat("interpret", "run"),
   });
   return { bytes, handlers: interpreter.handlers, routines };
 }
@@ -102,7 +146,7 @@ export function generateRuntime(
  * Code page of the guest page at `va`, entered in the fetch TLB; 0 with a trap recorded.
  * A page whose bytes have changed since it was decoded is decoded anew; it is compared once a `fetchEpoch`.
  */
-export function fetchPage(layout: MemoryLayout): Routine {
+export function fetchPage(layout: MemoryLayout, observed = 0): Routine {
   return routine("fetchPage", [I64], I32, (b, va) => {
     const mode = b.get(I32, VCPU.privilege);
     const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Execute), mode]));
@@ -110,6 +154,10 @@ export function fetchPage(layout: MemoryLayout): Routine {
       b.if(host, () => b.effect("accessFault", [b.cpu(), va, b.i32(Access.Execute)]));
       b.return(b.i32(0));
     });
+    if (observed & Observed.Fetch) {
+      b.set(VCPU.helperC, va);
+      report(b, Observed.Fetch);
+    }
     const hostPage = b.let(b.and(host, b.i32(-PAGE_BYTES)));
     const index = b.shl(b.shrU(b.sub(hostPage, b.i32(layout.ramStart)), b.i32(12)), b.i32(2));
     const page = b.variable(b.load(I32, b.add(b.cpu(), index), layout.codeIndex));
@@ -117,32 +165,17 @@ export function fetchPage(layout: MemoryLayout): Routine {
     b.if(
       b.eqz(page),
       () => b.assign(page, b.call("newCodePage", I32, [hostPage])),
-      () => b.if(b.ne(b.load(I32, page, CODE_PAGE.epoch), epoch), () => compareCode(b, page, hostPage)),
+      () =>
+        b.if(b.ne(b.load(I32, page, CODE_PAGE.epoch), epoch), () => {
+          const differs = b.call("pageDiffers", I32, [b.add(page, b.i32(CODE_PAGE.copy)), hostPage]);
+          b.if(differs, () => b.effect("codePageChanged", [page]));
+        }),
     );
     b.store(page, CODE_PAGE.epoch, epoch);
     const entry = b.let(fetchEntry(b, va));
     b.store(entry, FETCH_TLB.tag, b.and(va, b.i64(-PAGE_BYTES)));
     b.store(entry, FETCH_TLB.page, page);
     b.return(page);
-  });
-}
-
-/** Drops what was decoded of a page when it is not what memory holds. */
-function compareCode(b: Builder, page: Expr, hostPage: Expr): void {
-  const UNROLLED = 8;
-  const at = b.variable(b.i32(0));
-  b.loop((next) => {
-    const before = b.let(b.add(page, at));
-    const now = b.let(b.add(hostPage, at));
-    const difference = Array.from({ length: UNROLLED }, (_, i) =>
-      b.xor(b.load(I64, before, CODE_PAGE.copy + 8 * i), b.load(I64, now, 8 * i)),
-    ).reduce((all, one) => b.or(all, one));
-    b.if(b.ne(difference, b.i64(0)), () => {
-      b.effect("codePageChanged", [page]);
-      b.break(next);
-    });
-    b.assign(at, b.add(at, b.i32(8 * UNROLLED)));
-    b.if(b.ltU(at, b.i32(PAGE_BYTES)), () => b.continue(next));
   });
 }
 
@@ -178,7 +211,7 @@ export const callFar = (hotThreshold: number): Routine =>
     b.return(b.callIndirect(slot, I64, [b.cpu(), pageVa, depth]));
   });
 
-export const run = (hotThreshold: number): Routine =>
+export const run = (hotThreshold: number, observed = 0, lockstep = false): Routine =>
   routine("run", [], I32, (b) => {
     const pc = b.variable(b.get(I64, VCPU.pc));
     const page = b.variable(b.i32(0));
@@ -201,11 +234,20 @@ export const run = (hotThreshold: number): Routine =>
           });
         },
       );
+      if (observed & Observed.Enter) {
+        b.set(VCPU.pc, pc);
+        report(b, Observed.Enter);
+      }
       const offset = b.let(b.and(b.wrap(pc), b.i32(0xffe)));
       const slot = b.let(b.load(I32, b.add(page, offset), CODE_PAGE.slots, 2));
       b.if(
         slot,
-        () => b.assign(next, b.callIndirect(slot, I64, [b.cpu(), b.and(pc, b.i64(-PAGE_BYTES)), b.i32(MAX_DEPTH)])),
+        () => {
+          if (lockstep) {
+            b.set(VCPU.pc, pc);
+            b.return(b.i32(ExitReason.Region));
+          } else b.assign(next, b.callIndirect(slot, I64, [b.cpu(), b.and(pc, b.i64(-PAGE_BYTES)), b.i32(MAX_DEPTH)]));
+        },
         () => {
           const base = b.sub(b.and(pc, b.i64(-PAGE_BYTES)), b.extU(b.shrU(page, b.i32(3))));
           const ip = b.let(b.add(page, b.shl(offset, b.i32(3))));

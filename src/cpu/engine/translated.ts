@@ -33,15 +33,25 @@ export type Translated = {
   readonly resumes: boolean;
 };
 
-const cache = new WeakMap<Decoded, Translated>();
+const MAX_WORDS = 50_000;
 
-export function translated(isa: Isa, decoded: Decoded): Translated {
-  let known = cache.get(decoded);
-  if (!known) {
-    known = new Walk().translate(isa, decoded);
-    cache.set(decoded, known);
+/** Translated instructions by their words. */
+export class Translations {
+  readonly #isa: Isa;
+  readonly #byWord = new Map<number, Translated>();
+
+  constructor(isa: Isa) {
+    this.#isa = isa;
   }
-  return known;
+  of(word: number): Translated {
+    let known = this.#byWord.get(word);
+    if (!known) {
+      if (this.#byWord.size === MAX_WORDS) this.#byWord.clear();
+      known = new Walk().translate(this.#isa, this.#isa.decode(word));
+      this.#byWord.set(word, known);
+    }
+    return known;
+  }
 }
 
 class Walk {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { PAGE_COMPARE_TYPE } from "#cpu/engine/page-compare.ts";
 import type { Routine } from "#cpu/engine/routine.ts";
 import { INTERPRETER_TYPE } from "#cpu/engine/interpreter.ts";
 import { callFar, fetchPage, HOST_FUNCTIONS, run } from "#cpu/engine/runtime.ts";
@@ -18,6 +19,7 @@ const routines: readonly Routine[] = [...SOFTMMU_ROUTINES, ...isa.routines, fetc
 const functions: ReadonlyMap<string, Signature> = new Map([
   ...Object.entries(HOST_FUNCTIONS),
   ["interpret", INTERPRETER_TYPE],
+  ["pageDiffers", PAGE_COMPARE_TYPE],
   ...routines.map((r) => [r.name, r.type] as const),
 ]);
 /** Operands of an instruction that is known, as the region translator has them. */

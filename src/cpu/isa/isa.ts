@@ -15,14 +15,17 @@ export type IsaRow = {
   readonly floatOperands: ReadonlySet<FieldName>;
   /** Operands that take the place of the immediate in a record: rounding mode and rs3, or CSR and uimm. */
   readonly overlays: ReadonlySet<FieldName>;
+  /** Lengths in bytes that the instruction comes in. */
+  readonly lengths: readonly InstructionLength[];
 };
+export type InstructionLength = 2 | 4;
 
 /** A decoded instruction; the operands that the row has not are 0. */
 export type Decoded = { readonly [name in FieldName]: number } & {
   /** Index in `Isa.rows`. */
   readonly row: number;
   /** 2 or 4. */
-  readonly lengthBytes: number;
+  readonly lengthBytes: InstructionLength;
 };
 
 export type Isa = {
@@ -30,7 +33,7 @@ export type Isa = {
   /** Routines the rows call, beside the engine's own. */
   readonly routines: readonly Routine[];
   /** Length in bytes of the instruction that starts with this halfword. */
-  lengthOf(halfword: number): 2 | 4;
+  lengthOf(halfword: number): InstructionLength;
   /** Decodes a word; a 2-byte instruction stands in its low half. Unknown ones decode to the illegal row. */
   decode(word: number): Decoded;
 };

@@ -35,7 +35,6 @@ export const Record = {
   rs3: 10,
   csr: 8,
   uimm: 10,
-  length: 12,
   /** How often it was entered by a counted jump, and {@link JUMP_TARGET}. */
   count: 14,
 } as const;
@@ -302,6 +301,8 @@ export const ExitReason = {
   /** The code at pc is hot: compile a region. */
   Hot: 3,
   Wfi: 4,
+  /** A compiled region starts at pc, and lockstep wants to run it. */
+  Region: 5,
 } as const;
 
 /** Bits of the request word. */

@@ -8,7 +8,8 @@
 import { CodePages } from "#cpu/engine/code-pages.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
-import { generateRuntime, type HostFunctions, REGION_SLOTS } from "#cpu/engine/runtime.ts";
+import { Lockstep } from "#cpu/vcpu/lockstep.ts";
+import { generateRuntime, type HostFunctions, Observed, REGION_SLOTS } from "#cpu/engine/runtime.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
 import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
@@ -27,6 +28,20 @@ export type VcpuPorts = {
   machineNs(): number;
   /** stimecmp or its enable has changed: update the STIP line and the wake-up. */
   stimecmpChanged(): void;
+  /** Told about what the guest does wrong (`-d guest_errors`). */
+  readonly guestError?: (message: string) => void;
+};
+
+/** What a log hears of a vCPU. Thread: the vCPU's own. */
+export type VcpuObserver = {
+  /** Bits of `Observed` to be told of; code for the others is not generated. */
+  readonly observed: number;
+  /** One of them has happened; the details are in the vCPU's block. */
+  observe(event: number): void;
+  /** Instructions that lie one after the other from `pc` on were decoded. */
+  decoded?(pc: bigint, words: readonly number[]): void;
+  /** Hot code was translated to this module. */
+  compiled?(code: Uint8Array): void;
 };
 
 export type VcpuOptions = {
@@ -36,10 +51,14 @@ export type VcpuOptions = {
   readonly features: EngineFeatures;
   /** Milliseconds from any start; times the translator. */
   readonly nowMs: () => number;
+  readonly observer?: VcpuObserver | undefined;
+  /** Run every region with both engines; throws `LockstepError` at the first difference. */
+  readonly lockstep?: boolean | undefined;
 };
 
 type RuntimeExports = {
   readonly run: (cpu: number) => number;
+  readonly interpret: (cpu: number, ip: number, page: number, base: bigint) => bigint;
   readonly takeTrap: (cpu: number) => bigint;
   readonly interruptCheck: (cpu: number) => void;
   readonly updateMode: (cpu: number) => void;
@@ -61,6 +80,8 @@ export class Vcpu {
 
   /** Undefined when everything is interpreted. */
   readonly compiler: RegionCompiler | undefined;
+  readonly lockstep: Lockstep | undefined;
+  readonly #observer: VcpuObserver | undefined;
 
   constructor(
     memory: WebAssembly.Memory,
@@ -74,8 +95,12 @@ export class Vcpu {
     this.cpu = layout.vcpus + index * layout.vcpuStride;
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
-    this.pmp = new Pmp(memory.buffer, this.cpu);
-    const runtime = generateRuntime(isa, layout, options.hotThreshold, options.features);
+    this.#observer = options.observer;
+    this.pmp = new Pmp(memory.buffer, this.cpu, ports.guestError);
+    const runtime = generateRuntime(isa, layout, {
+      ...options,
+      observed: (options.observer?.observed ?? 0) | (options.lockstep ? Observed.Data : 0),
+    });
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
     const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
     const host: HostFunctions = this.#hostFunctions(ports);
@@ -83,6 +108,7 @@ export class Vcpu {
       [IMPORT_MODULE]: { ...host, memory, regions: table },
     });
     this.runtime = instance.exports as unknown as RuntimeExports;
+    if (options.lockstep) this.lockstep = this.#makeLockstep(table);
     if (options.hotThreshold > 0) {
       const { exports } = instance as { exports: Record<string, CallableFunction & (() => unknown)> };
       this.compiler = new RegionCompiler(
@@ -96,6 +122,8 @@ export class Vcpu {
         options.nowMs,
         options.features,
       );
+      const { observer } = options;
+      if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(code);
     }
   }
 
@@ -137,12 +165,46 @@ export class Vcpu {
 
   /** Runs guest code until somebody outside is needed: a request or WFI. */
   run(): number {
+    this.compiler?.compile();
     for (;;) {
       const reason = this.runtime.run(this.cpu);
       if (reason === ExitReason.Decode) this.#decode();
       else if (reason === ExitReason.Hot) this.#compile();
-      else return reason;
+      else if (reason === ExitReason.Region) {
+        const stop = this.#runLockstep();
+        if (stop !== ExitReason.None) return stop;
+      } else return reason;
     }
+  }
+
+  /** Runs the region at pc with both engines, and what the dispatcher does behind it. */
+  #runLockstep(): number {
+    const { words, cpu } = this;
+    const next = (this.lockstep as Lockstep).run(this.pc);
+    this.pc = next & ~1n;
+    if ((next & 1n) === 0n) return ExitReason.None;
+    this.#takeRecordedTrap();
+    const reason = words[(cpu + VCPU.exitReason) >>> 2] as number;
+    words[(cpu + VCPU.exitReason) >>> 2] = ExitReason.None;
+    if (reason === ExitReason.Decode) this.#decode();
+    else if (reason === ExitReason.Hot) this.#compile();
+    else return reason;
+    return ExitReason.None;
+  }
+
+  #makeLockstep(table: WebAssembly.Table): Lockstep {
+    const { view, words, cpu, pages, runtime } = this;
+    return new Lockstep({
+      view,
+      words,
+      cpu,
+      pages,
+      table,
+      interpret: runtime.interpret,
+      fetchPage: runtime.fetchPage,
+      flushTlbs: runtime.flushTlbs,
+      restored: () => this.pmp.refresh(),
+    });
   }
 
   /** True when an interrupt that mie enables is pending: WFI does not wait then (privileged spec 3.3.3). */
@@ -178,7 +240,17 @@ export class Vcpu {
   }
 
   #decode(): void {
+    const observer = this.#observer;
+    if (!observer?.decoded) return this.#decodeAt(this.pc);
     const { pc } = this;
+    const words: number[] = [];
+    this.pages.onDecode = (word) => words.push(word);
+    this.#decodeAt(pc);
+    this.pages.onDecode = undefined;
+    if (words.length > 0) observer.decoded(pc, words);
+  }
+
+  #decodeAt(pc: bigint): void {
     const page = this.#fetch(pc);
     if (page === 0) return;
     if (this.pages.decodeBlock(page, Number(pc & 0xfffn))) return;
@@ -189,7 +261,7 @@ export class Vcpu {
   #compile(): void {
     const { pc } = this;
     const page = this.#fetch(pc);
-    if (page !== 0) this.compiler?.compile(page, Number(pc & 0xfffn));
+    if (page !== 0) this.compiler?.request(page, Number(pc & 0xfffn));
   }
 
   #hostFunctions(ports: VcpuPorts): HostFunctions {
@@ -198,7 +270,8 @@ export class Vcpu {
     const helperResult = (cpu + VCPU.helperResult) >>> 2;
     const address = (): number => ((words[helperA] as number) >>> 0) + ((words[helperA + 1] as number) >>> 0) * 2 ** 32;
     return {
-      mmioLoad(_cpu, width) {
+      mmioLoad: (_cpu, width) => {
+        this.lockstep?.device();
         if (width === 8) {
           const value = ports.mmioRead64(address());
           if (value === undefined) return 1;
@@ -211,14 +284,15 @@ export class Vcpu {
         words[helperResult + 1] = 0;
         return 0;
       },
-      mmioStore(_cpu, width) {
+      mmioStore: (_cpu, width) => {
+        this.lockstep?.device();
         const value = view.getBigUint64(cpu + VCPU.helperResult, true);
         if (width === 8) return ports.mmioWrite64(address(), value) ? 0 : 1;
         const mask = width === 4 ? 0xffffffff : (1 << (8 * width)) - 1;
         return ports.mmioWrite(address(), width, ((words[helperResult] as number) & mask) >>> 0) ? 0 : 1;
       },
-      timeTicks: () => ports.timeTicks(),
-      machineNs: () => ports.machineNs(),
+      timeTicks: () => this.lockstep?.time(ports.timeTicks) ?? ports.timeTicks(),
+      machineNs: () => this.lockstep?.time(ports.machineNs) ?? ports.machineNs(),
       stimecmpChanged: () => ports.stimecmpChanged(),
       csrHelperRead: (_cpu, csr) => view.setBigUint64(cpu + VCPU.helperResult, this.pmp.read(csr), true),
       csrHelperWrite: (_cpu, csr) => {
@@ -228,6 +302,10 @@ export class Vcpu {
       floatHelper: (_cpu, operation, rounding) => this.#float(operation, rounding),
       newCodePage: (host) => this.pages.create(host >>> 0),
       codePageChanged: (page) => this.pages.changed(page >>> 0),
+      observe: (_cpu, event) => {
+        if (event === Observed.Data && this.lockstep) this.lockstep.touched(address());
+        if ((this.#observer?.observed ?? 0) & event) this.#observer?.observe(event);
+      },
     };
   }
 

@@ -11,9 +11,10 @@
  * DSR and DCD are always on); sending a break; the delay of the receive time-out: below the trigger level the
  * character time-out interrupt comes with the first byte.
  */
+import { NO_TRACE, type Trace } from "#core/trace.ts";
 import { u16, u32, u64, u8, u8Array, vmstate } from "#core/vmstate.ts";
 import { bindState } from "#hw/bus/bound-state.ts";
-import { registerBank } from "#hw/bus/register-bank.ts";
+import { type RegisterBank, registerBank } from "#hw/bus/register-bank.ts";
 import type { BoundState, Device, IrqLine, MigrationSection, MmioRegion, StatePlace } from "#hw/bus/types.ts";
 
 /**
@@ -27,6 +28,7 @@ export type Ns16550aPorts = {
   readonly out: TransmitPort;
   /** The guest took received data (or left loopback): `canReceive()` may have grown. Called with the lock held. */
   readonly roomMade?: () => void;
+  readonly trace?: Trace;
 };
 
 const FIFO_BYTES = 16;
@@ -154,7 +156,7 @@ export class Ns16550a implements Device {
     this.#ports = ports;
     this.#bound = bindState(SERIAL_STATE, place, () => this.#afterLoad());
     this.migration = [this.#bound.section];
-    const bank = this.#registers();
+    const bank = this.#tracedRegisters(ports.trace ?? NO_TRACE);
     this.regions = [
       {
         sizeBytes: 8,
@@ -200,6 +202,21 @@ export class Ns16550a implements Device {
   /** The port has room again: sends what waits. */
   transmitRoomMade(): void {
     this.#transmit();
+  }
+
+  #tracedRegisters({ serial_read: traceRead, serial_write: traceWrite }: Trace): Pick<RegisterBank, "read" | "write"> {
+    const bank = this.#registers();
+    return {
+      read(offset) {
+        const value = bank.read(offset);
+        traceRead?.(offset, value);
+        return value;
+      },
+      write(offset, value) {
+        traceWrite?.(offset, value);
+        bank.write(offset, value);
+      },
+    };
   }
 
   #registers() {

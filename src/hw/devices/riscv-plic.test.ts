@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Trace } from "#core/trace.ts";
 import { mmioRead32, mmioWrite32 } from "#hw/bus/mmio-map.ts";
 import { PLIC_REGION_BYTES, RiscvPlic, plicState, plicStateBytes } from "#hw/devices/riscv-plic.ts";
 import type { MmioRegion } from "#hw/bus/types.ts";
@@ -7,7 +8,7 @@ const M0 = 0;
 const S0 = 1;
 const S1 = 3;
 
-function makePlic(contexts = 4, memory = new SharedArrayBuffer(plicStateBytes(contexts))) {
+function makePlic(contexts = 4, memory = new SharedArrayBuffer(plicStateBytes(contexts)), trace: Trace = {}) {
   const outputs = Array.from({ length: contexts }, () => false);
   const plic = new RiscvPlic(
     { memory, offset: 0 },
@@ -17,6 +18,7 @@ function makePlic(contexts = 4, memory = new SharedArrayBuffer(plicStateBytes(co
           outputs[context] = level;
         },
       })),
+      trace,
     },
   );
   const region = plic.regions[0] as MmioRegion;
@@ -250,4 +252,27 @@ test("reset clears registers and outputs", () => {
   p.plic.source(1).set(true);
   p.plic.reset();
   expect([p.pending(1), p.read(4), ...p.outputs]).toEqual([0, 0, false, false, false, false]);
+});
+
+test("a trace shows edges of the inputs, claims and completions", () => {
+  const seen: unknown[] = [];
+  const trace: Trace = {
+    riscv_plic_request: (...args) => void seen.push(["request", ...args]),
+    riscv_plic_claim: (...args) => void seen.push(["claim", ...args]),
+    riscv_plic_complete: (...args) => void seen.push(["complete", ...args]),
+  };
+  const { plic, setPriority, enable, claim, complete } = makePlic(2, undefined, trace);
+  setPriority(10, 1);
+  enable(S0, 10);
+  plic.source(10).set(true);
+  plic.source(10).set(true);
+  claim(S0);
+  plic.source(10).set(false);
+  complete(S0, 10);
+  expect(seen).toEqual([
+    ["request", 10, true],
+    ["claim", S0, 10],
+    ["request", 10, false],
+    ["complete", S0, 10],
+  ]);
 });

@@ -10,6 +10,7 @@
  * Not modelled: nothing of the specification; a completion is taken from every context, also from one that does not
  * enable the source (as QEMU does; riscv-plic 9 says that it is ignored).
  */
+import { NO_TRACE, type Trace } from "#core/trace.ts";
 import { u32Array, vmstate } from "#core/vmstate.ts";
 import { bindState } from "#hw/bus/bound-state.ts";
 import type { BoundState, Device, IrqLine, MigrationSection, MmioRegion, StatePlace } from "#hw/bus/types.ts";
@@ -34,6 +35,7 @@ export const PLIC_REGION_BYTES = CONTEXT_BASE + 1024 * CONTEXT_STRIDE;
 export type PlicPorts = {
   /** One for each context: hart 0 M, hart 0 S, hart 1 M, and so on. */
   readonly outputs: readonly IrqLine[];
+  readonly trace?: Trace;
 };
 
 /** QEMU's section for a number of contexts; the names are QEMU's. */
@@ -60,6 +62,7 @@ export class RiscvPlic implements Device {
   readonly regions: readonly MmioRegion[];
   readonly migration: readonly MigrationSection[];
   readonly #outputs: readonly IrqLine[];
+  readonly #trace: Trace;
   readonly #bound: BoundState<ReturnType<typeof plicState>["fields"]>;
   readonly #lines: BoundState<typeof LINE_STATE.fields>;
   // Live views over shared memory.
@@ -73,6 +76,7 @@ export class RiscvPlic implements Device {
   /** `place` has room for `plicStateBytes(ports.outputs.length)`. */
   constructor(place: StatePlace, ports: PlicPorts) {
     this.#outputs = ports.outputs;
+    this.#trace = ports.trace ?? NO_TRACE;
     const schema = plicState(ports.outputs.length);
     this.#bound = bindState(schema, place, () => this.#afterLoad());
     this.#lines = bindState(LINE_STATE, { memory: place.memory, offset: place.offset + schema.sizeBytes });
@@ -105,7 +109,13 @@ export class RiscvPlic implements Device {
   source(number: number): IrqLine {
     if (!(number > 0 && number < PLIC_SOURCES)) throw new RangeError(`the PLIC has no source ${number}`);
     const [word, bit] = [number >> 5, 1 << (number & 31)];
-    return { set: (level) => this.#setLevel(word, bit, level) };
+    return {
+      set: (level) => {
+        const wasHigh = (at(this.#level, word) & bit) !== 0;
+        if (level !== wasHigh) this.#trace.riscv_plic_request?.(number, level);
+        this.#setLevel(word, bit, level);
+      },
+    };
   }
 
   #setLevel(word: number, bit: number, level: boolean): void {
@@ -150,7 +160,10 @@ export class RiscvPlic implements Device {
       if (context >= this.#outputs.length) return;
       const register = offset % CONTEXT_STRIDE;
       if (register === CONTEXT_THRESHOLD) this.#threshold[context] = value & PRIORITY_MASK;
-      else if (register === CONTEXT_CLAIM) this.#complete(value);
+      else if (register === CONTEXT_CLAIM) {
+        this.#trace.riscv_plic_complete?.(context, value);
+        this.#complete(value);
+      }
     }
     this.#updateOutputs();
   }
@@ -164,6 +177,7 @@ export class RiscvPlic implements Device {
   /** riscv-plic 8: gives the best request and clears its pending bit; the threshold does not matter here. */
   #claim(context: number): number {
     const source = this.#best(context);
+    this.#trace.riscv_plic_claim?.(context, source);
     if (source === 0) return 0;
     const [word, bit] = [source >> 5, 1 << (source & 31)];
     this.#pending[word] = at(this.#pending, word) & ~bit;

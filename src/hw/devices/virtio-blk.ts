@@ -2,7 +2,7 @@
  * virtio-blk: a disk.
  *
  * queue -> request -> disk, several in flight -> status byte -> queue. Data goes through buffers of our own, so that
- * a request that a reset has overtaken never writes into memory that the guest uses for something else.
+ * a request that a reset of device or queue has overtaken never writes into memory that the guest uses for something else.
  *
  * Spec: virtio 1.2, 5.2 "Block Device".
  * Thread: machine.
@@ -85,8 +85,6 @@ export class VirtioBlk implements VirtioDevice {
   readonly #options: Required<Omit<VirtioBlkOptions, "serial">> & { readonly serial: string };
   #host: VirtioHost = UNCONNECTED;
   #writeBack: boolean;
-  /** Counts resets: an answer that comes from before one is dropped. */
-  #epoch = 0;
   #inFlight = 0;
   #inFlightBytes = 0;
   #resumeHeads: number[] = [];
@@ -185,7 +183,6 @@ export class VirtioBlk implements VirtioDevice {
   }
 
   reset(): void {
-    this.#epoch++;
     this.#resumeHeads = [];
     this.#writeBack = this.#options.writeCache;
   }
@@ -233,17 +230,16 @@ export class VirtioBlk implements VirtioDevice {
     }
     const header = new Uint8Array(HEADER_BYTES);
     gather(chain.readable, 0, header);
-    const epoch = this.#epoch;
     const lengthBytes = chain.readableBytes + chain.writableBytes;
     this.#inFlight++;
     this.#inFlightBytes += lengthBytes;
-    void this.#perform(chain, new DataView(header.buffer), epoch)
+    void this.#perform(queue, chain, new DataView(header.buffer))
       .catch((): Status => VIRTIO_BLK_S_IOERR)
       .then((status) => {
         const wasFull = this.#inFlightBytes >= MAX_IN_FLIGHT_BYTES;
         this.#inFlight--;
         this.#inFlightBytes -= lengthBytes;
-        if (epoch === this.#epoch) this.#finish(queue, chain, status);
+        if (queue.holds(chain)) this.#finish(queue, chain, status);
         if (wasFull) this.handleQueue();
         if (this.#inFlight === 0) for (const resolve of this.#drained.splice(0)) resolve();
       });
@@ -256,12 +252,12 @@ export class VirtioBlk implements VirtioDevice {
   }
 
   /** Rejects when the disk does. */
-  async #perform(chain: Chain, header: DataView, epoch: number): Promise<Status> {
+  async #perform(queue: Virtqueue, chain: Chain, header: DataView): Promise<Status> {
     const type = (header.getUint32(0, true) & ~VIRTIO_BLK_T_BARRIER) >>> 0;
     const sector = header.getBigUint64(8, true);
     switch (type) {
       case VIRTIO_BLK_T_IN:
-        return this.#readSectors(chain, sector, epoch);
+        return this.#readSectors(queue, chain, sector);
       case VIRTIO_BLK_T_OUT:
         return this.#writeSectors(chain, sector);
       case VIRTIO_BLK_T_FLUSH:
@@ -281,13 +277,13 @@ export class VirtioBlk implements VirtioDevice {
     }
   }
 
-  async #readSectors(chain: Chain, sector: bigint, epoch: number): Promise<Status> {
+  async #readSectors(queue: Virtqueue, chain: Chain, sector: bigint): Promise<Status> {
     const lengthBytes = chain.writableBytes - 1;
     const offset = this.#offsetOf(sector, lengthBytes);
     if (offset === undefined || lengthBytes > MAX_TRANSFER_BYTES) return VIRTIO_BLK_S_IOERR;
     const bytes = new Uint8Array(lengthBytes);
     await this.#disk.read(offset, bytes);
-    if (epoch === this.#epoch) scatter(chain.writable, 0, bytes);
+    if (queue.holds(chain)) scatter(chain.writable, 0, bytes);
     return VIRTIO_BLK_S_OK;
   }
 

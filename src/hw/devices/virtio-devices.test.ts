@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { ByteReader, ByteWriter } from "#core/bytes.ts";
 import type { CharBackend, CharFrontend, Disk, Random } from "#core/host.ts";
+import { makeLog } from "#core/log.ts";
 import { GuestDriver } from "#hw/bus/virtio/guest-driver.ts";
 import { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
 import { VirtioBlk } from "#hw/devices/virtio-blk.ts";
@@ -170,6 +171,36 @@ describe.each([true, false])("legacy: %s", (legacy) => {
   });
 });
 
+test("blk: a reset of the queue drops the answers to what was in flight, and the queue works on", async () => {
+  const disk = new SlowDisk();
+  const device = new VirtioBlk(disk);
+  const guest = new GuestDriver(device, false);
+  guest.start(1, 16);
+  const read = (): number => {
+    guest.view.setUint32(0x8000, 0, true);
+    guest.view.setBigUint64(0x8008, 5n, true);
+    return guest.offer(0, [
+      { at: 0x8000, lengthBytes: 16 },
+      { at: 0x8100, lengthBytes: 512, write: true },
+      { at: 0x8800, lengthBytes: 1, write: true },
+    ]);
+  };
+  guest.ram.fill(0xcc, 0x8100, 0x8900);
+  read();
+  guest.kick(0);
+  guest.write(0x30, 0);
+  guest.write(0xc0, 1); // QueueReset
+  guest.placeQueue(0, 16);
+  disk.pending[0]?.answer();
+  await device.drain();
+  expect([guest.used(0), guest.ram[0x8100], guest.ram[0x8800]]).toEqual([[], 0xcc, 0xcc]);
+  const head = read();
+  guest.kick(0);
+  disk.pending[1]?.answer();
+  await device.drain();
+  expect([guest.used(0), guest.ram[0x8100], guest.ram[0x8800]]).toEqual([[{ head, lengthBytes: 513 }], 5, 0]);
+});
+
 test("blk: a request list from a QEMU that stopped on an error is started again", async () => {
   const disk = new SlowDisk();
   const source = new GuestDriver(new VirtioBlk(disk), true);
@@ -271,3 +302,27 @@ class SlowDisk implements Disk {
   async writeZeroes(): Promise<void> {}
   async close(): Promise<void> {}
 }
+
+test("a trace shows the status, what the driver kicks and what the device reports", () => {
+  const lines: string[] = [];
+  const { trace } = makeLog(
+    { items: [], events: ["virtio_set_status", "virtio_queue_notify", "virtio_notify", "virtio_mmio_setting_irq"] },
+    { write: (text) => void lines.push(text.trimEnd()), stamp: () => "" },
+  );
+  const time = new Time();
+  const device = new VirtioRng({ random: counting, clock: time.clock, timers: time.timers });
+  const guest = new GuestDriver(device, true, undefined, trace);
+  guest.start(1);
+  lines.splice(
+    0,
+    lines.findIndex((line) => line.startsWith("virtio_set_status virtio-rng-device status 0x7")),
+  );
+  guest.offer(0, [{ at: 0x8000, lengthBytes: 16, write: true }]);
+  guest.kick(0);
+  expect(lines).toEqual([
+    "virtio_set_status virtio-rng-device status 0x7",
+    "virtio_queue_notify virtio-rng-device queue 0",
+    "virtio_notify virtio-rng-device queue 0",
+    "virtio_mmio_setting_irq virtio-rng-device level 1",
+  ]);
+});

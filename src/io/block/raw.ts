@@ -26,6 +26,9 @@ export function openRawDisk(file: BlockFile, options: RawOptions): Disk {
   if (!readOnly && file.readOnly) {
     throw new ImageError("read-only", `${file.name} was opened read-only; give the drive read-only=on`);
   }
+  if (!Number.isSafeInteger(file.sizeBytes + SECTOR_BYTES)) {
+    throw new ImageError("bad-range", `${file.name} is larger than 8 PiB, which is too large for a disk here`);
+  }
   const sizeBytes = options.sizeBytes ?? Math.ceil((file.sizeBytes - offset) / SECTOR_BYTES) * SECTOR_BYTES;
   checkRange(file, offset, sizeBytes, options.sizeBytes !== undefined);
   const writable = (): void => {

@@ -114,3 +114,17 @@ test("timestamps stand before each line", () => {
   serialPort.write(bytes("e\n"));
   expect(text(terminal.shown)).toBe("a\n[01:02:03.004] b\n[01:02:03.004] cd\ne\n");
 });
+
+test("as one character device it gives each frontend a port of its own", () => {
+  const terminal = new Terminal();
+  const clock: Clock = { nowNs: () => 0, wallMs: () => 0 };
+  const device = new CharMux(terminal, clock, { exit() {} }).shared("c");
+  const [first, second] = [new Guest(), new Guest()];
+  device.attach(first);
+  device.attach(second);
+  expect([first.events, second.events]).toEqual([["opened"], ["opened"]]);
+  terminal.type("a\x01cb");
+  expect([text(first.got), text(second.got)]).toEqual(["a", "b"]);
+  device.write(bytes("out"));
+  expect(text(terminal.shown)).toBe("out");
+});

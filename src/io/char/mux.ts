@@ -73,6 +73,27 @@ export class CharMux {
     };
   }
 
+  /** The mux as one character device: each frontend that attaches has a port of its own. */
+  shared(name: string): CharBackend {
+    const ports: CharBackend[] = [];
+    return {
+      name,
+      attach: (frontend) => {
+        const port = this.port(`${name}.${ports.length}`);
+        ports.push(port);
+        port.attach(frontend);
+        this.#backend.poke();
+      },
+      poke: () => {
+        for (const port of ports) port.poke();
+      },
+      write: (bytes) => this.#write(bytes),
+      close: () => {
+        for (const port of ports) port.close();
+      },
+    };
+  }
+
   /** Gives the focus to a port. */
   switchTo(portIndex: number): void {
     if (portIndex >= this.#ports.length) return;

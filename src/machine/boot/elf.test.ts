@@ -2,35 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { isElf, readElf } from "./elf.ts";
 import { ImageError } from "./image-error.ts";
-
-type Segment = { type?: number; virtual: bigint; physical: bigint; data: number[]; memory: bigint };
-
-/** Makes an ELF64 file with its program headers right after the file header. */
-function makeElf(entry: bigint, segments: readonly Segment[], machine = 243): Uint8Array {
-  const dataStart = 64 + 56 * segments.length;
-  const bytes = new Uint8Array(dataStart + segments.reduce((sum, segment) => sum + segment.data.length, 0));
-  const view = new DataView(bytes.buffer);
-  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  view.setUint16(16, 2, true);
-  view.setUint16(18, machine, true);
-  view.setBigUint64(24, entry, true);
-  view.setBigUint64(32, 64n, true);
-  view.setUint16(54, 56, true);
-  view.setUint16(56, segments.length, true);
-  let at = dataStart;
-  segments.forEach((segment, index) => {
-    const header = 64 + index * 56;
-    view.setUint32(header, segment.type ?? 1, true);
-    view.setBigUint64(header + 8, BigInt(at), true);
-    view.setBigUint64(header + 16, segment.virtual, true);
-    view.setBigUint64(header + 24, segment.physical, true);
-    view.setBigUint64(header + 32, BigInt(segment.data.length), true);
-    view.setBigUint64(header + 40, segment.memory, true);
-    bytes.set(segment.data, at);
-    at += segment.data.length;
-  });
-  return bytes;
-}
+import { makeElf } from "./testing/images.ts";
 
 const TEXT = { virtual: 0xffff_ffff_8000_0000n, physical: 0x8020_0000n, data: [1, 2, 3, 4], memory: 4n };
 const DATA = { virtual: 0xffff_ffff_8000_1000n, physical: 0x8020_1000n, data: [5], memory: 4096n };

@@ -57,6 +57,18 @@ test("an ELF file's bss is part of the writes and of what must fit", () => {
   expect(made.writes).toHaveLength(2);
 });
 
+test("an ELF file whose segments lie on each other is refused", () => {
+  const segments = [
+    [0x8010_0000n, 16, 0x1001],
+    [0x8000_0000n, 16, 16],
+    [0x8010_1000n, 16, 16],
+  ] as const;
+  const all = segments.map((one): [bigint, number, number] => [...one]);
+  expect(() => plan({ kernel: elf(0n, ...all) })).toThrow(
+    "the kernel is an ELF file whose segments at 0x80100000 to 0x80101000 and 0x80101000 to 0x8010100f overlap; link it anew",
+  );
+});
+
 test("an ELF file that is not at the start of memory is entered at its entry", () => {
   expect(plan({ kernel: elf(0x8010_0008n, [0x8010_0000n, 64, 64]) }).startAddress).toBe(0x8010_0008n);
   expect(plan({ kernel: elf(0x8000_0008n, [0x8000_0000n, 64, 64]) }).startAddress).toBe(0x8000_0000n);

@@ -149,9 +149,23 @@ function placeElf(name: "firmware" | "kernel", image: KernelImage & { readonly k
     .filter((write) => write.data.length + write.zeroBytes > 0);
   const [firstWrite, ...otherWrites] = writes;
   if (firstWrite === undefined) throw new BootError("empty-image", `the ${name} is an ELF file with nothing to load`);
+  checkSegmentsApart(name, writes.map(rangeOf));
   const range = otherWrites.map(rangeOf).reduce(span, rangeOf(firstWrite));
   const coversDramBase = writes.map(rangeOf).some(({ start, end }) => start <= DRAM_BASE && DRAM_BASE < end);
   return { name, range, writes, start: coversDramBase ? DRAM_BASE : image.entry };
+}
+
+/** Segments on top of each other are a mistake, and thousands of them would be written for minutes. */
+function checkSegmentsApart(name: "firmware" | "kernel", ranges: readonly AddressRange[]): void {
+  const sorted = ranges.toSorted((a, b) => (a.start < b.start ? -1 : 1));
+  sorted.forEach((range, index) => {
+    const before = sorted[index - 1];
+    if (before === undefined || before.end <= range.start) return;
+    throw new BootError(
+      "overlap",
+      `the ${name} is an ELF file whose segments at ${describe(before)} and ${describe(range)} overlap; link it anew`,
+    );
+  });
 }
 
 function placeInitrd(

@@ -27,6 +27,15 @@ test("the directory lists the files with their keys and sizes", () => {
   expect(new TextDecoder().decode(new Uint8Array(item(items, 0x21) ?? []))).toBe("/a\n/b\0");
 });
 
+test("what -boot says", () => {
+  const items = virtFwCfgItems({ ...BARE, bootMenu: true, rebootTimeoutMs: 0x1234 });
+  expect([item(items, 0x0e), item(items, 0x22)]).toEqual([
+    [1, 0],
+    [0x34, 0x12, 0, 0],
+  ]);
+  expect(item(virtFwCfgItems(BARE), 0x22)).toEqual([255, 255, 255, 255]);
+});
+
 test("numbers are little-endian", () => {
   const items = virtFwCfgItems({ ...BARE, directBoot: { kernel: new Uint8Array(0x1234) } });
   expect(item(items, 0x05)).toEqual([3, 0]);

@@ -18,6 +18,10 @@ export type VirtFwCfgConfig = {
   readonly noGraphic: boolean;
   /** Device paths in firmware's syntax, first choice first ("/virtio-mmio@0000000010008000/disk@0,0"). */
   readonly bootOrder: readonly string[];
+  /** `-boot menu=`. */
+  readonly bootMenu?: boolean | undefined;
+  /** `-boot reboot-timeout=`: after which firmware restarts when nothing could be booted; -1 or absent: never. */
+  readonly rebootTimeoutMs?: number | undefined;
   /** `-kernel` and its companions, as the files are, when flash 1 holds the firmware that loads them. */
   readonly directBoot?: VirtDirectBoot | undefined;
 };
@@ -49,14 +53,14 @@ const FW_CFG_VERSION_DMA = 1 << 1;
 
 const FILE_NAME_BYTES = 56;
 const FILE_ENTRY_BYTES = 8 + FILE_NAME_BYTES;
-/** `-boot reboot-timeout=` is not given: firmware does not reboot after a failed boot. */
-const BOOT_FAIL_WAIT_FOREVER = 0xffff_ffff;
+/** Firmware does not reboot after a failed boot. */
+const BOOT_FAIL_WAIT_FOREVER = -1;
 
 export function virtFwCfgItems(config: VirtFwCfgConfig): FwCfgItem[] {
   const files = fileItems({
     "bios-geometry": new Uint8Array(0),
     bootorder: config.bootOrder.length === 0 ? new Uint8Array(0) : asciz(config.bootOrder.join("\n")),
-    "etc/boot-fail-wait": u32(BOOT_FAIL_WAIT_FOREVER),
+    "etc/boot-fail-wait": u32(config.rebootTimeoutMs ?? BOOT_FAIL_WAIT_FOREVER),
   });
   return [
     { key: FW_CFG_SIGNATURE, data: new TextEncoder().encode("QEMU") },
@@ -64,7 +68,7 @@ export function virtFwCfgItems(config: VirtFwCfgConfig): FwCfgItem[] {
     { key: FW_CFG_UUID, data: uuidBytes(config.uuid) },
     { key: FW_CFG_NOGRAPHIC, data: u16(config.noGraphic ? 1 : 0) },
     { key: FW_CFG_NB_CPUS, data: u16(config.cpus) },
-    { key: FW_CFG_BOOT_MENU, data: u16(0) },
+    { key: FW_CFG_BOOT_MENU, data: u16(config.bootMenu ? 1 : 0) },
     ...(config.directBoot === undefined ? [] : directBootItems(config.directBoot)),
     { key: FW_CFG_FILE_DIR, data: fileDirectory(files) },
     ...files,

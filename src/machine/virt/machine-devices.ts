@@ -2,6 +2,7 @@
  * The devices of the `virt` board that the machine thread serves: RTC, test finisher, fw_cfg, flash, virtio.
  */
 import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
+import type { Log } from "#core/log.ts";
 import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
 import { MmioMap } from "#hw/bus/mmio-map.ts";
 import type { Device, Dma, IrqLine, MmioRegion } from "#hw/bus/types.ts";
@@ -16,8 +17,10 @@ import { VirtioBlk } from "#hw/devices/virtio-blk.ts";
 import { VirtioConsole } from "#hw/devices/virtio-console.ts";
 import { VirtioRng } from "#hw/devices/virtio-rng.ts";
 import type { DeviceConfig, MachineConfig } from "#machine/config.ts";
+import type { RtcClock } from "#machine/rtc-clock.ts";
 import { VIRT_IRQ, VIRT_MEMORY_MAP, VIRT_VIRTIO_COUNT, virtioEntry } from "#machine/virt/memory-map.ts";
 import { virtFwCfgItems } from "#machine/virt/fw-cfg-items.ts";
+import { blkOptions, consoleOptions, DeviceError, rngOptions } from "#machine/virt/virtio-options.ts";
 import { VirtBlock } from "#machine/virt/virt-layout.ts";
 
 /** Every hart starts here, in the boot ROM. */
@@ -39,11 +42,6 @@ export function isMachineDevice(address: number): boolean {
   return RANGES.some((range) => address >= range.base && address < range.base + range.sizeBytes);
 }
 
-/** Thrown for a device that cannot be made. */
-export class DeviceError extends Error {
-  readonly code = "bad-device";
-}
-
 export type MachineDevicePorts = {
   readonly clock: Clock;
   readonly timers: Timers;
@@ -56,6 +54,8 @@ export type MachineDevicePorts = {
   setFlashReadable(block: number, on: boolean): void;
   readonly disks: ReadonlyMap<string, Disk>;
   readonly chardevs: ReadonlyMap<string, CharBackend>;
+  readonly log: Log;
+  readonly rtc: RtcClock;
 };
 
 export type MachineDevices = { readonly map: MmioMap; readonly devices: readonly Device[] };
@@ -73,9 +73,17 @@ export function makeMachineDevices(
     for (const region of device.regions) map.add(base, region);
   };
   add(test.base, new SifiveTest({ shutdown: (code) => ports.shutdown(code), reset: () => ports.reset() }));
-  add(rtc.base, new GoldfishRtc({ irq: ports.irq(VIRT_IRQ.rtc), clock: ports.clock, timers: ports.timers }));
+  const { clock, offsetNs } = ports.rtc;
+  add(rtc.base, new GoldfishRtc({ irq: ports.irq(VIRT_IRQ.rtc), clock, timers: ports.timers }, { offsetNs }));
   // The device makes the signature, its ID and the file directory itself.
-  const items = virtFwCfgItems({ cpus: config.smp.cpus, uuid: config.uuid, noGraphic: true, bootOrder: [] })
+  const items = virtFwCfgItems({
+    cpus: config.smp.cpus,
+    uuid: config.uuid,
+    noGraphic: true,
+    bootOrder: [],
+    bootMenu: config.boot.menu,
+    rebootTimeoutMs: config.boot.rebootTimeoutMs,
+  })
     .filter(({ key }) => ![0x00, 0x01, 0x19].includes(key))
     .map(({ key, name, data }) => (name === undefined ? { key, data } : { name, data }));
   add(fwCfg.base, new FwCfg({ dma: ports.dma }, items));
@@ -91,12 +99,16 @@ export function makeMachineDevices(
     add(index === 0 ? flash0.base : flash1.base, flash);
   });
   const slots = virtioSlots(config, ports);
+  const { dma, timers, log } = ports;
+  const logError = log.writer("guest_errors");
   for (let slot = 0; slot < VIRT_VIRTIO_COUNT; slot++) {
     const { base } = virtioEntry(slot);
     const path = `virtio-mmio@${base.toString(16).padStart(16, "0")}`;
     const forceLegacy = config.machineOptions.virtioForceLegacy ?? true;
     const irq = ports.irq(VIRT_IRQ.virtioFirst + slot);
-    add(base, new VirtioMmio({ irq, dma: ports.dma, timers: ports.timers }, { forceLegacy, path }, slots[slot]));
+    const guestError = logError && ((message: string): void => logError(`${message}\n`));
+    const transport = { irq, dma, timers, trace: log.trace, ...(guestError && { guestError }) };
+    add(base, new VirtioMmio(transport, { forceLegacy, path }, slots[slot]));
   }
   return { map, devices };
 }
@@ -124,10 +136,9 @@ function flashStore(
 /** A device without a bus takes the highest free slot, as in QEMU. */
 function virtioSlots(config: MachineConfig, ports: MachineDevicePorts): (VirtioDevice | undefined)[] {
   const slots: (VirtioDevice | undefined)[] = Array.from({ length: VIRT_VIRTIO_COUNT }, () => undefined);
-  const consoles = config.devices.filter((d) => d.driver === "virtconsole");
   for (const device of config.devices) {
     if (device.driver === "virtconsole") continue;
-    const made = makeVirtio(device, consoles, config, ports);
+    const made = makeVirtio(device, config, ports);
     const bus = /^virtio-mmio-bus\.(\d)$/.exec(String(device.properties["bus"] ?? ""));
     const slot = bus ? Number(bus[1]) : slots.lastIndexOf(undefined);
     if (slot < 0 || slots[slot]) throw new DeviceError(`-device ${device.driver}: no free virtio-mmio slot`);
@@ -136,30 +147,23 @@ function virtioSlots(config: MachineConfig, ports: MachineDevicePorts): (VirtioD
   return slots;
 }
 
-function makeVirtio(
-  device: DeviceConfig,
-  consoles: readonly DeviceConfig[],
-  config: MachineConfig,
-  ports: MachineDevicePorts,
-): VirtioDevice {
+function makeVirtio(device: DeviceConfig, config: MachineConfig, ports: MachineDevicePorts): VirtioDevice {
   const { driver, properties } = device;
   switch (driver) {
     case "virtio-blk-device": {
       const disk = ports.disks.get(String(properties["drive"]));
       if (!disk) throw new DeviceError(`-device ${driver}: drive '${String(properties["drive"])}' was not found`);
-      return new VirtioBlk(disk, { serial: String(properties["serial"] ?? "") });
+      return new VirtioBlk(disk, blkOptions(properties));
     }
     case "virtio-rng-device":
-      return new VirtioRng({ random: ports.random, clock: ports.clock, timers: ports.timers });
+      return new VirtioRng({ random: ports.random, clock: ports.clock, timers: ports.timers }, rngOptions(properties));
     case "virtio-balloon-device":
-      return new VirtioBalloon({ clock: ports.clock, timers: ports.timers }, { memoryBytes: config.memoryBytes });
+      return new VirtioBalloon(
+        { clock: ports.clock, timers: ports.timers },
+        { memoryBytes: config.memoryBytes, deflateOnOom: properties["deflate-on-oom"] === true },
+      );
     case "virtio-serial-device":
-      return new VirtioConsole({
-        ports: consoles.flatMap((console, number) => {
-          const chardev = ports.chardevs.get(String(console.properties["chardev"]));
-          return chardev ? [{ number, console: true, chardev }] : [];
-        }),
-      });
+      return new VirtioConsole(consoleOptions(device, config.devices, ports.chardevs));
     default:
       throw new DeviceError(`-device ${driver}: this device is not available`);
   }

@@ -4,6 +4,7 @@
  */
 import { ByteRing } from "#core/byte-ring.ts";
 import { SharedLock } from "#core/shared-lock.ts";
+import { NO_TRACE, type Trace } from "#core/trace.ts";
 import { type MemoryLayout } from "#cpu/vcpu/layout.ts";
 import { Irq } from "#cpu/isa/riscv/constants.ts";
 import { MmioMap } from "#hw/bus/mmio-map.ts";
@@ -39,6 +40,7 @@ export function makeSharedDevices(
   options: { readonly aclint: boolean },
   clock: MachineClock,
   deadlines: Deadlines,
+  trace: Trace = NO_TRACE,
 ): SharedDevices {
   const words = new Int32Array(memory);
   const arena = layout.deviceArena;
@@ -51,6 +53,7 @@ export function makeSharedDevices(
       vcpuLine(words, block, Irq.MachineExternal),
       vcpuLine(words, block, Irq.SupervisorExternal),
     ]),
+    trace,
   });
   const transmitted = new ByteRing(memory, arena + TRANSMIT_RING, TRANSMIT_BYTES);
   const uart = new Ns16550a(place(UART_STATE), {
@@ -64,6 +67,7 @@ export function makeSharedDevices(
       },
     },
     roomMade: () => ringMachine(words, MachineRequest.ReceiveRoom),
+    trace,
   });
   const mtimer = new RiscvMtimer(place(MTIMER_STATE), {
     time: { now: () => BigInt(clock.ticks()) },

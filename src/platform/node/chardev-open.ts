@@ -19,8 +19,10 @@ export type ChardevRequest = { readonly id: string } & (
 type SocketRequest = { readonly server: boolean; readonly wait: boolean; readonly reconnectSeconds: number };
 
 export type ChardevNotices = {
-  /** A line for the user: where a pty is, or what a server with `wait=on` waits for. */
+  /** A line for the user: what a server with `wait=on` waits for. */
   say?(line: string): void;
+  /** Where a pty is, in QEMU's words, which programs read. */
+  redirected?(line: string): void;
 };
 
 /** With `wait` it resolves when the first peer is there. Rejects with `ChardevError`. The mux is the caller's. */
@@ -34,7 +36,7 @@ export async function openChardev(request: ChardevRequest, notices: ChardevNotic
       return openFileChardev(request);
     case "pty": {
       const pty = openPty(request.id);
-      notices.say?.(`char device redirected to ${pty.path} (label ${request.id})`);
+      notices.redirected?.(`char device redirected to ${pty.path} (label ${request.id})`);
       return pty;
     }
     case "unix":

@@ -84,7 +84,7 @@ class SocketBackend implements SocketChardev {
     this.#closed = true;
     clearTimeout(this.#retry);
     for (const socket of this.#waiting.splice(0)) socket.destroy();
-    this.#peer?.destroy();
+    this.#peer?.destroySoon(); // what the guest said last goes out
     this.#server?.close();
   }
 

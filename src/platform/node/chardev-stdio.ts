@@ -72,7 +72,8 @@ function withoutSignalKeys(chunk: Uint8Array, beforeStop: () => void): Uint8Arra
   for (const byte of chunk) {
     const signal = SIGNAL_KEYS.get(byte);
     if (!signal) continue;
-    if (signal === "SIGTSTP") beforeStop();
+    // SIGINT is this process's to handle; the others end or stop it where it stands.
+    if (signal !== "SIGINT") beforeStop();
     process.kill(process.pid, signal);
   }
   return chunk.filter((byte) => !SIGNAL_KEYS.has(byte));

@@ -3,7 +3,7 @@
  * Spec: RISC-V Unprivileged 20240411, 2.2 and 2.3 (formats), chapter 37 (opcode maps).
  */
 import type { FieldName } from "#cpu/ir/ir.ts";
-import type { Decoded } from "#cpu/isa/isa.ts";
+import type { Decoded, InstructionLength } from "#cpu/isa/isa.ts";
 import { type CompressedRow, RV64C } from "#cpu/isa/riscv/compressed.ts";
 import type { Format, InstructionRow } from "#cpu/isa/riscv/row.ts";
 
@@ -23,7 +23,7 @@ export function parsePattern(pattern: string): Pattern {
 type Fields = { -readonly [name in FieldName]: number };
 type Mutable = { -readonly [name in keyof Decoded]: Decoded[name] };
 /** All have one shape, so that who reads them stays fast. */
-const noFields = (row: number, lengthBytes: number): Mutable => ({
+const noFields = (row: number, lengthBytes: InstructionLength): Mutable => ({
   row,
   lengthBytes,
   rd: 0,
@@ -108,6 +108,21 @@ function setR4(w: number, to: Fields): void {
 type Candidate = Pattern & { readonly index: number; readonly row: InstructionRow };
 type CompressedCandidate = Pattern & { readonly row: CompressedRow };
 
+/** Names of the rows that compressed instructions expand to. */
+export function expansionNames(): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { pattern, expand } of RV64C) {
+    const { mask, match } = parsePattern(pattern);
+    // Some operands are reserved: tries until one is not.
+    for (let operands = 0xffff, found = false; !found && operands > 0; operands -= 0x0815) {
+      const expansion = expand(match | (operands & ~mask));
+      if (expansion) names.add(expansion.name);
+      found = expansion !== undefined;
+    }
+  }
+  return names;
+}
+
 /** Number of bits that choose a bucket: opcode[6:2] and funct3. */
 const BUCKET_MASK = 0b111_0000_0111_1100;
 const bucketOf = (word: number): number => ((word >>> 2) & 31) | (((word >>> 12) & 7) << 5);
@@ -118,7 +133,6 @@ export class RiscvDecoder {
   readonly #compressed: readonly CompressedCandidate[];
   readonly #byName = new Map<string, number>();
   readonly #csrIndex: ReadonlyMap<number, number>;
-  readonly #known = new Map<number, Decoded>();
   readonly illegalRow: number;
 
   /** `rows` are those of the extensions that are on; the last one is the illegal instruction. */
@@ -139,14 +153,7 @@ export class RiscvDecoder {
   }
 
   decode(word: number): Decoded {
-    const key = (word & 3) === 3 ? word : word & 0xffff;
-    let decoded = this.#known.get(key);
-    if (!decoded) {
-      decoded = (key & 3) === 3 ? this.#decode32(key) : this.#decode16(key);
-      if (this.#known.size > 100_000) this.#known.clear();
-      this.#known.set(key, decoded);
-    }
-    return decoded;
+    return (word & 3) === 3 ? this.#decode32(word) : this.#decode16(word & 0xffff);
   }
 
   #decode32(word: number): Decoded {

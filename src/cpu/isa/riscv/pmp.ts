@@ -17,10 +17,12 @@ const modeOf = (config: number): number => (config >> 3) & 3;
 export class Pmp {
   readonly #view: DataView;
   readonly #cpu: number;
+  readonly #guestError: ((message: string) => void) | undefined;
 
-  constructor(memory: ArrayBufferLike, cpu: number) {
+  constructor(memory: ArrayBufferLike, cpu: number, guestError?: (message: string) => void) {
     this.#view = new DataView(memory);
     this.#cpu = cpu;
+    this.#guestError = guestError;
   }
 
   read(csr: number): bigint {
@@ -42,16 +44,31 @@ export class Pmp {
   }
 
   #writeConfig(entry: number, value: number): void {
-    if (this.#config(entry) & LOCKED) return;
+    const before = this.#config(entry);
+    if (before & LOCKED) {
+      // The other entries of the register are written along, so only a change is worth a word.
+      if (value !== before)
+        this.#guestError?.(`pmpcfg of entry ${entry} is locked; the write of 0x${value.toString(16)} is ignored`);
+      return;
+    }
     // R=0 W=1 is reserved: the write is ignored.
-    if ((value & 3) === 2) return;
+    if ((value & 3) === 2) {
+      this.#guestError?.(`pmpcfg of entry ${entry} would be writable and not readable; the write is ignored`);
+      return;
+    }
     this.#view.setUint8(this.#cpu + VCPU.pmpcfg + entry, value & 0x9f);
   }
 
   #writeAddress(entry: number, value: bigint): void {
-    if (this.#config(entry) & LOCKED) return;
+    if (this.#config(entry) & LOCKED) {
+      this.#guestError?.(`pmpaddr${entry} is locked; the write is ignored`);
+      return;
+    }
     const next = entry + 1 < ENTRIES ? this.#config(entry + 1) : 0;
-    if (next & LOCKED && modeOf(next) === MODE_TOR) return;
+    if (next & LOCKED && modeOf(next) === MODE_TOR) {
+      this.#guestError?.(`pmpaddr${entry} is locked by entry ${entry + 1}; the write is ignored`);
+      return;
+    }
     this.#view.setBigUint64(this.#cpu + VCPU.pmpaddr + 8 * entry, value & ADDRESS_MASK, true);
   }
 

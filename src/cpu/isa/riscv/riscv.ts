@@ -2,11 +2,11 @@
  * The RISC-V guest: its rows, routines and decoder for a set of extensions.
  */
 import type { FieldName } from "#cpu/ir/ir.ts";
-import type { Isa } from "#cpu/isa/isa.ts";
+import type { InstructionLength, Isa } from "#cpu/isa/isa.ts";
 import { RV64A } from "#cpu/isa/riscv/atomics.ts";
 import { RV64B } from "#cpu/isa/riscv/bitmanip.ts";
 import { csrRoutines, csrRows } from "#cpu/isa/riscv/csr.ts";
-import { RiscvDecoder } from "#cpu/isa/riscv/decoder.ts";
+import { expansionNames, RiscvDecoder } from "#cpu/isa/riscv/decoder.ts";
 import type { Extensions } from "#cpu/isa/riscv/extensions.ts";
 import { FFLAGS_ACCESS } from "#cpu/isa/riscv/float-csr.ts";
 import { FLOAT } from "#cpu/isa/riscv/float.ts";
@@ -28,6 +28,7 @@ export type RiscvIsa = Isa & {
 export function riscvIsa(extensions: Extensions): RiscvIsa {
   const rows = [...RISCV_ROWS.filter((row) => extensions[row.extension]), ILLEGAL];
   const csrs = csrRows(extensions);
+  const compressed = extensions.c ? EXPANSIONS : new Set<string>();
   const decoder = new RiscvDecoder(rows, new Map(csrs.map((csr, i) => [csr.number, i + 1])), extensions.c);
   return {
     decoder,
@@ -36,6 +37,7 @@ export function riscvIsa(extensions: Extensions): RiscvIsa {
       meaning: row.meaning,
       floatOperands: floatOperands(row),
       overlays: OVERLAYS[row.format] ?? NO_OVERLAYS,
+      lengths: row === ILLEGAL || compressed.has(row.name) ? BOTH_LENGTHS : FULL_LENGTH,
     })),
     routines: [...MMU_ROUTINES, ...TRAP_ROUTINES, ...csrRoutines(csrs), ...FLOAT_ROUTINES],
     lengthOf: (halfword) => ((halfword & 3) === 3 ? 4 : 2),
@@ -43,6 +45,9 @@ export function riscvIsa(extensions: Extensions): RiscvIsa {
   };
 }
 
+const FULL_LENGTH: readonly InstructionLength[] = [4];
+const BOTH_LENGTHS: readonly InstructionLength[] = [4, 2];
+const EXPANSIONS = expansionNames();
 const NO_OVERLAYS: ReadonlySet<FieldName> = new Set();
 const OVERLAYS: Readonly<Partial<Record<Format, ReadonlySet<FieldName>>>> = {
   CSR: new Set(["csr", "uimm"]),

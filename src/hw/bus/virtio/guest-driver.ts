@@ -3,6 +3,7 @@
  * Spec: virtio 1.2, 3.1.1 "Driver Requirements: Device Initialization" and 4.2.3.
  */
 import type { Timers } from "#core/host.ts";
+import type { Trace } from "#core/trace.ts";
 import type { Dma, MmioRegion } from "#hw/bus/types.ts";
 import { VirtioMmio } from "#hw/bus/virtio/virtio-mmio.ts";
 import type { VirtioDevice } from "#hw/bus/virtio/virtio-device.ts";
@@ -28,7 +29,7 @@ export class GuestDriver {
   readonly #available: number[] = [];
   readonly #next: number[] = [];
 
-  constructor(device: VirtioDevice | undefined, legacy: boolean, ramBytes = 1 << 20) {
+  constructor(device: VirtioDevice | undefined, legacy: boolean, ramBytes = 1 << 20, trace: Trace = {}) {
     this.ram = new Uint8Array(new SharedArrayBuffer(ramBytes));
     this.view = new DataView(this.ram.buffer);
     this.#legacy = legacy;
@@ -44,6 +45,7 @@ export class GuestDriver {
         dma: this.dma(),
         timers,
         guestError: (message) => void this.errors.push(message),
+        trace,
       },
       { forceLegacy: legacy, path: "virtio-mmio@0000000010001000" },
       device,
@@ -92,7 +94,7 @@ export class GuestDriver {
       this.write(0x70, 1 | 2 | 8);
       if (!(this.status & 8)) throw new Error("the device does not take the features");
     }
-    for (let i = 0; i < queues; i++) this.#placeQueue(i, size);
+    for (let i = 0; i < queues; i++) this.placeQueue(i, size);
     this.write(0x70, this.#legacy ? 7 : 15);
   }
 
@@ -103,7 +105,8 @@ export class GuestDriver {
     return { descriptors, available, used: this.#legacy ? descriptors + 0x1000 : descriptors + 0x2000 };
   }
 
-  #placeQueue(queue: number, size: number): void {
+  /** Empties a queue and tells the device where it is. */
+  placeQueue(queue: number, size: number): void {
     this.#sizes[queue] = size;
     this.#available[queue] = 0;
     this.#next[queue] = 0;

@@ -10,6 +10,7 @@
  * Not modelled: shared memory regions (their length reads as all ones, which says that there are none).
  */
 import type { Timers } from "#core/host.ts";
+import { NO_TRACE, type Trace } from "#core/trace.ts";
 import type { RegisterBank, RegisterRow } from "#hw/bus/register-bank.ts";
 import { registerBank } from "#hw/bus/register-bank.ts";
 import type { Device, Dma, IrqLine, MigrationSection, MmioRegion } from "#hw/bus/types.ts";
@@ -47,6 +48,7 @@ export type VirtioMmioPorts = {
   readonly timers: Timers;
   /** Told about what the guest does wrong (`-d guest_errors`). */
   guestError?(message: string): void;
+  readonly trace?: Trace;
 };
 
 export type VirtioMmioOptions = {
@@ -87,6 +89,7 @@ export class VirtioMmio implements Device {
   readonly migration: readonly MigrationSection[];
   readonly device: VirtioDevice | undefined;
   readonly #ports: VirtioMmioPorts;
+  readonly #trace: Trace;
   readonly #legacy: boolean;
   readonly #queues: readonly Virtqueue[];
   readonly #registers: RegisterBank;
@@ -110,16 +113,20 @@ export class VirtioMmio implements Device {
   /** Without a device it is an empty slot: magic, version and vendor answer, the device ID is 0. */
   constructor(ports: VirtioMmioPorts, options: VirtioMmioOptions, device?: VirtioDevice) {
     this.#ports = ports;
+    this.#trace = ports.trace ?? NO_TRACE;
     this.#legacy = options.forceLegacy;
     this.device = device;
     const common = COMMON_FEATURES | (this.#legacy ? 0n : VIRTIO_F_VERSION_1);
     this.#offered = device?.offeredFeatures(common, this.#legacy) ?? 0n;
     this.#config = new Uint8Array(device?.configBytes ?? 0);
     this.#queues = (device?.queueSizes ?? []).map(
-      (size) =>
+      (size, index) =>
         new Virtqueue(size, {
           dma: ports.dma,
-          interrupt: () => this.#interrupt(QUEUE_INTERRUPT),
+          interrupt: () => {
+            this.#trace.virtio_notify?.(this.#name, index);
+            this.#interrupt(QUEUE_INTERRUPT);
+          },
           fail: (reason) => this.#fail(reason),
           eventIdx: () => (this.#state.features & VIRTIO_F_EVENT_IDX) !== 0n,
           notifyOnEmpty: () => (this.#state.features & VIRTIO_F_NOTIFY_ON_EMPTY) !== 0n,
@@ -183,9 +190,14 @@ export class VirtioMmio implements Device {
     };
   }
 
+  get #name(): string {
+    return this.device?.typeName ?? "empty slot";
+  }
+
   // Registers.
 
   #read(offset: number, size: 1 | 2 | 4): number {
+    this.#trace.virtio_mmio_read?.(offset);
     if (!this.device) {
       const answers = offset === 0x000 || offset === 0x004 || offset === 0x00c;
       return answers ? this.#registers.read(offset) % 2 ** (8 * size) : 0;
@@ -197,6 +209,7 @@ export class VirtioMmio implements Device {
   }
 
   #write(offset: number, size: 1 | 2 | 4, value: number): void {
+    this.#trace.virtio_mmio_write_offset?.(offset, value);
     if (!this.device) return;
     if (offset >= CONFIG_OFFSET) this.#writeConfig(offset - CONFIG_OFFSET, size, value);
     else if (size === 4) this.#registers.write(offset, value >>> 0);
@@ -328,6 +341,7 @@ export class VirtioMmio implements Device {
     if (!queue?.usable || this.#state.broken) return;
     // QEMU: a legacy driver may kick before DRIVER_OK, and the device counts as started then.
     if (!(this.#state.features & VIRTIO_F_VERSION_1)) this.#state.started = true;
+    this.#trace.virtio_queue_notify?.(this.#name, index);
     this.device?.handleQueue(index);
   }
 
@@ -345,6 +359,7 @@ export class VirtioMmio implements Device {
 
   #setStatus(status: number): void {
     const state = this.#state;
+    this.#trace.virtio_set_status?.(this.#name, status);
     if (!this.#legacy && status & FEATURES_OK) {
       const [low, high] = state.guestFeatures;
       this.#setFeatures((BigInt(high) << 32n) | BigInt(low));
@@ -397,7 +412,9 @@ export class VirtioMmio implements Device {
   }
 
   #updateLine(): void {
-    this.#ports.irq.set(this.#state.interruptStatus !== 0);
+    const level = this.#state.interruptStatus !== 0;
+    this.#trace.virtio_mmio_setting_irq?.(this.#name, level);
+    this.#ports.irq.set(level);
   }
 
   /** Spec: 2.1.2. QEMU does not show it to a legacy driver; we do, as the bit means nothing else there. */

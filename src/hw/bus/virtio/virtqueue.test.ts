@@ -51,6 +51,20 @@ class Echo implements VirtioDevice {
   loadDevicePart(): void {}
 }
 
+/** Makes chain 0 of buffers with these flags, in the queue's own table or in an indirect one. */
+function spoilWith(guest: GuestDriver, flags: readonly number[], indirect = false): void {
+  const table = 0x2_0000;
+  flags.forEach((flag, i) => {
+    const at = TEST_RAM_START + ((flag & INDIRECT) === 0 ? 0x8000 : table);
+    if (!indirect) return guest.descriptor(0, i, at, 32, flag, i + 1);
+    guest.view.setBigUint64(table + 16 * i, BigInt(at), true);
+    guest.view.setUint32(table + 16 * i + 8, 32, true);
+    guest.view.setUint16(table + 16 * i + 12, flag, true);
+    guest.view.setUint16(table + 16 * i + 14, i + 1, true);
+  });
+  if (indirect) guest.descriptor(0, 0, TEST_RAM_START + table, 16 * flags.length, INDIRECT, 0);
+}
+
 function setUp(legacy: boolean, features = 0xffff_ffff_ffff_ffffn) {
   const device = new Echo();
   const guest = new GuestDriver(device, legacy);
@@ -148,6 +162,10 @@ describe.each([true, false])("legacy: %s", (legacy) => {
     ["an indirect table with a next", (g) => g.descriptor(0, 0, TEST_RAM_START, 32, INDIRECT | NEXT, 1)],
     ["an indirect table of a descriptor and a half", (g) => g.descriptor(0, 0, TEST_RAM_START, 24, INDIRECT, 1)],
     ["an indirect table outside RAM", (g) => g.descriptor(0, 0, 0x1000, 32, INDIRECT, 1)],
+    ["a readable buffer behind a writable one", (g) => spoilWith(g, [WRITE | NEXT, 0])],
+    ["an indirect table in an indirect table", (g) => spoilWith(g, [NEXT, INDIRECT], true)],
+    ["a readable buffer behind a writable one, in a table", (g) => spoilWith(g, [NEXT, WRITE | NEXT, 0], true)],
+    ["more buffers than a chain may have", (g) => spoilWith(g, [...Array.from({ length: 1024 }, () => NEXT), 0], true)],
     ["a table that is its own indirect table", (g) => g.descriptor(0, 0, TEST_RAM_START, 128, INDIRECT, 0)],
   ];
   test.each(broken)("%s: needs reset, and works again after one", (_, spoil) => {
@@ -165,6 +183,15 @@ describe.each([true, false])("legacy: %s", (legacy) => {
     guest.offer(0, [{ at: 0x8000, lengthBytes: 4 }]);
     guest.kick(0);
     expect(guest.used(0)).toHaveLength(1);
+  });
+
+  test("a chain of as many buffers as one may have, longer than the queue, is taken", () => {
+    const { guest, device } = setUp(legacy);
+    spoilWith(guest, [...Array.from({ length: 1023 }, () => NEXT), WRITE], true);
+    guest.makeAvailable(0, 0);
+    guest.kick(0);
+    expect(guest.used(0)).toEqual([{ head: 0, lengthBytes: 32 }]);
+    expect(device.chains[0]?.readableBytes).toBe(1023 * 32);
   });
 
   test("rings outside RAM and a leaping index break the queue", () => {

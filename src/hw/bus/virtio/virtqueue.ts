@@ -34,6 +34,8 @@ export type Chain = {
   readonly writableBytes: number;
   /** Guest addresses of `writable`, one for one. */
   readonly writableAt: readonly Gpa[];
+  /** Resets of the queue before it was taken; see {@link Virtqueue.holds}. */
+  readonly resets: number;
 };
 
 export type VirtqueuePorts = {
@@ -64,6 +66,7 @@ export class Virtqueue {
   #signalledUsed = 0;
   #signalledUsedValid = false;
   #broken = false;
+  #resets = 0;
   readonly #ports: VirtqueuePorts;
   #words: Uint16Array = new Uint16Array(0);
 
@@ -84,6 +87,12 @@ export class Virtqueue {
     this.inUse = 0;
     this.#signalledUsedValid = false;
     this.#broken = false;
+    this.#resets++;
+  }
+
+  /** False for a chain from before a reset: its buffers are the driver's again, and are not touched any more. */
+  holds(chain: Chain): boolean {
+    return chain.resets === this.#resets;
   }
 
   /** Whether the driver has set it up and it is not broken. */
@@ -191,12 +200,15 @@ export class Virtqueue {
       if (!(flags & VIRTQ_DESC_F_NEXT)) break;
       index = next;
     }
-    return { head, readable, writable, readableBytes, writableBytes, writableAt };
+    return { head, readable, writable, readableBytes, writableBytes, writableAt, resets: this.#resets };
   }
 
-  /** Gives a chain back, with the first `writtenBytes` of its writable buffers filled. Call `notify` after the last. */
+  /**
+   * Gives a chain back, with the first `writtenBytes` of its writable buffers filled. Call `notify` after the last.
+   * One from before a reset is forgotten.
+   */
   push(chain: Chain, writtenBytes: number): void {
-    if (!this.usable) return;
+    if (!this.usable || !this.holds(chain)) return;
     this.#markWritten(chain, writtenBytes);
     const at = this.used + RING_HEADER_BYTES + USED_ELEMENT_BYTES * (this.usedIndex % this.size);
     const element = this.#ports.dma.view(at, USED_ELEMENT_BYTES, "toGuest");

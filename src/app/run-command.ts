@@ -1,0 +1,99 @@
+/**
+ * Runs the machine of a command line until the guest, the user or a signal ends it.
+ */
+import { writeFile } from "node:fs/promises";
+import { constants } from "node:os";
+import { resolve } from "node:path";
+import { readBootFiles } from "#app/boot-files.ts";
+import type { CommandLine } from "#app/cli/command-line.ts";
+import { daemonReady } from "#app/daemon.ts";
+import { openLog } from "#app/log-setup.ts";
+import { say, setMessagePrefix } from "#app/messages.ts";
+import { nodeHost } from "#app/node-host.ts";
+import { writePidfile } from "#app/pidfile.ts";
+import { StartError } from "#app/start-error.ts";
+import type { MachineConfig } from "#machine/config.ts";
+import { Machine, makeBootPlan } from "#machine/machine.ts";
+import { nodeRandom } from "#platform/node/random.ts";
+
+type Run = Extract<CommandLine, { kind: "run" }>;
+
+/** Resolves when the machine is up. Rejects with errors that have a `code` and a sentence. */
+export async function runCommand({ machine, host: options }: Run): Promise<void> {
+  setMessagePrefix({
+    timestamps: options.messageTimestamps,
+    guestName: options.messageGuestName ? machine.name : undefined,
+  });
+  if (options.processName !== undefined) process.title = options.processName;
+  for (const warning of options.warnings) say(warning);
+  checkAvailable(machine);
+  const files = await readBootFiles(machine.boot, options.dataDirectories);
+  if (machine.boot.dumpdtb !== undefined) {
+    return dumpDeviceTree(machine.boot.dumpdtb, makeBootPlan(machine, files, nodeRandom()).fdtBlob);
+  }
+  if (options.pidfile !== undefined) writePidfile(options.pidfile);
+  const log = await openLog(options, say);
+  const config = { ...(options.daemonize ? withAbsolutePaths(machine) : machine), ...(log && { log: log.config }) };
+
+  const end = makeEnd();
+  const host = await nodeHost(config, {
+    exit: () => void end.run(0),
+    fail: () => void end.run(1),
+    say,
+    log: log?.target,
+  });
+  end.steps.unshift(() => host.close());
+  const running = await Machine.create(config, files, host);
+  end.steps.unshift(() => running.quit());
+  running.on((event) => {
+    const isEnd = event.kind === "shutdown" && (config.onShutdown === "poweroff" || event.exitCode !== 0);
+    if (isEnd) void end.run(event.exitCode);
+  });
+  if (!config.startStopped) await running.start();
+  if (options.daemonize) daemonReady();
+}
+
+async function dumpDeviceTree(path: string, blob: Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, blob);
+  } catch (cause) {
+    throw new StartError(`the device tree cannot be written to ${path}: ${(cause as Error).message}`, { cause });
+  }
+  say(`info: dtb dumped to ${path}. Exiting.`);
+}
+
+function checkAvailable({ machine, accel, smp }: MachineConfig): void {
+  if (machine === "none") throw new StartError("machine 'none' has nothing to run yet; use -M virt");
+  if (accel.kind === "lockstep" && smp.cpus > 1)
+    throw new StartError("-accel lockstep compares one vCPU, since others change the memory meanwhile; use -smp 1");
+}
+
+/** A daemon leaves its folder, and a socket's name is needed again when it is removed. */
+function withAbsolutePaths(config: MachineConfig): MachineConfig {
+  const chardevs = config.chardevs.map((chardev) =>
+    chardev.kind === "unix" ? { ...chardev, path: resolve(chardev.path) } : chardev,
+  );
+  return { ...config, chardevs };
+}
+
+/** How the process ends: the steps in order, then the exit. Signals end it with 0, as in QEMU. */
+function makeEnd(): { readonly steps: (() => Promise<void>)[]; run(exitCode: number): Promise<void> } {
+  const steps: (() => Promise<void>)[] = [];
+  let isEnding = false;
+  const run = async (exitCode: number): Promise<void> => {
+    if (isEnding) return;
+    isEnding = true;
+    for (const step of steps) await step();
+    // The rest of the output goes out before the process ends.
+    process.stdout.write("", () => process.exit(exitCode));
+  };
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      // Whoever asks twice does not want to wait for the first.
+      if (isEnding) process.exit(1);
+      say(`terminating on signal ${constants.signals[signal]} (${signal})`);
+      void run(0);
+    });
+  }
+  return { steps, run };
+}

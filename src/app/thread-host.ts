@@ -1,0 +1,18 @@
+/** What a worker thread is started with, and what it makes of it. */
+import type { LogSink } from "#core/log.ts";
+import type { ThreadData, ThreadHost } from "#machine/vcpu-thread.ts";
+import { nodeClock } from "#platform/node/clock.ts";
+import { logSink } from "#platform/node/log-file.ts";
+
+/** The log's file and whether its trace events carry the time. */
+export type LogTarget = { readonly descriptor: number; readonly timestamps: boolean };
+export type WorkerData = { readonly thread: ThreadData; readonly log: LogTarget | undefined };
+
+export function threadHost(log: LogTarget | undefined): ThreadHost {
+  return { clock: nodeClock(), log: openSink(log) };
+}
+
+/** The calling thread's way to the log. */
+export function openSink(log: LogTarget | undefined): LogSink | undefined {
+  return log && logSink(log.descriptor, log.timestamps);
+}
