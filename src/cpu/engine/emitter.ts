@@ -351,13 +351,13 @@ export abstract class Emitter {
       case F32: {
         code.byte(0x43);
         const bytes = new Uint8Array(Float32Array.of(e.value as number).buffer);
-        code.append(bytes);
+        code.append(Number.isNaN(e.value) ? CANONICAL_NAN_F32 : bytes);
         break;
       }
       default: {
         code.byte(0x44);
         const bytes = new Uint8Array(Float64Array.of(e.value as number).buffer);
-        code.append(bytes);
+        code.append(Number.isNaN(e.value) ? CANONICAL_NAN_F64 : bytes);
       }
     }
   }
@@ -365,6 +365,10 @@ export abstract class Emitter {
 
 /** The routine that computes a fused multiply-add where the engine cannot. */
 export const fusedMultiplyAddRoutine = (type: ValueType): string => (type === F64 ? "fmaF64" : "fmaF32");
+
+/** JavaScript leaves open which bits a NaN has. */
+const CANONICAL_NAN_F32 = Uint8Array.of(0, 0, 0xc0, 0x7f);
+const CANONICAL_NAN_F64 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0xf8, 0x7f);
 
 /** Opcode of a zero-extending load of `width` bytes into `type`. */
 export function loadOpcode(type: ValueType, width: number): number {
