@@ -297,8 +297,8 @@ export class Vcpu {
         const mask = width === 4 ? 0xffffffff : (1 << (8 * width)) - 1;
         return ports.mmioWrite(address(), width, ((words[helperResult] as number) & mask) >>> 0) ? 0 : 1;
       },
-      timeTicks: () => this.lockstep?.time(ports.timeTicks) ?? ports.timeTicks(),
-      machineNs: () => this.lockstep?.time(ports.machineNs) ?? ports.machineNs(),
+      timeTicks: () => this.lockstep?.time(() => ports.timeTicks()) ?? ports.timeTicks(),
+      machineNs: () => this.lockstep?.time(() => ports.machineNs()) ?? ports.machineNs(),
       stimecmpChanged: () => ports.stimecmpChanged(),
       csrHelperRead: (_cpu, csr) => view.setBigUint64(cpu + VCPU.helperResult, this.pmp.read(csr), true),
       csrHelperWrite: (_cpu, csr) => {
