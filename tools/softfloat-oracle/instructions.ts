@@ -11,7 +11,7 @@ import { RISCV_ROWS } from "#cpu/isa/riscv/riscv.ts";
 import type { InstructionRow } from "#cpu/isa/riscv/row.ts";
 import { FloatFormatIndex, FloatOp, type FloatOpName } from "#cpu/softfloat/dispatch.ts";
 import { BareMachine, RAM_BASE } from "#cpu/testing/bare-machine.ts";
-import { Assembler } from "../differential/assembler.ts";
+import { Assembler } from "#cpu/testing/assembler.ts";
 import type { CaseBatch } from "./cases.ts";
 import type { Answer, Implementation } from "./compare.ts";
 
