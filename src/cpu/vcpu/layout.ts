@@ -150,6 +150,9 @@ const VCPU_FIELDS = [
   ["largeFirst", 8],
   ["largeLast", 8],
   ["localEntries", 4],
+  // The page that the stack was last found in, readable and writable in the current mode, or -1; i64 tag, i32 addend.
+  ["stackPage", 8],
+  ["stackAddend", 4],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
 ] as const;

@@ -125,7 +125,11 @@ export class Vcpu {
         runtime.routines,
         exports,
         options.nowMs,
-        { features: options.features, loopBudget: options.lockstep ? LOCKSTEP_LOOP_BUDGET : undefined },
+        {
+          features: options.features,
+          loopBudget: options.lockstep ? LOCKSTEP_LOOP_BUDGET : undefined,
+          stackRegister: isa.stackRegister,
+        },
         options.batchRegions,
       );
       const { observer } = options;

@@ -40,6 +40,7 @@ export function riscvIsa(extensions: Extensions): RiscvIsa {
       lengths: row === ILLEGAL || compressed.has(row.name) ? BOTH_LENGTHS : FULL_LENGTH,
     })),
     routines: [...MMU_ROUTINES, ...TRAP_ROUTINES, ...csrRoutines(csrs), ...FLOAT_ROUTINES],
+    stackRegister: 2,
     lengthOf: (halfword) => ((halfword & 3) === 3 ? 4 : 2),
     decode: (word) => decoder.decode(word),
   };
