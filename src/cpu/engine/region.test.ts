@@ -216,6 +216,90 @@ describe("control flow", () => {
     expect(machine.vcpu.register(A2)).toBe(30n * BigInt(NOWHERE + 8));
   });
 
+  test("code whose page is mapped anew, and another address space", () => {
+    const [ROOT, OTHER_ROOT, LEVEL1, OTHER_LEVEL1, LEVEL0, OTHER_LEVEL0] = [1, 2, 3, 4, 5, 6].map(
+      (i) => RAM_BASE + 0x2_0000 + i * PAGE,
+    ) as [number, number, number, number, number, number];
+    const [FIRST, SECOND] = [RAM_BASE + 0x1_0000, RAM_BASE + 0x1_1000] as const;
+    const CALLED = 0x4000_0000;
+    const [SATP, MSTATUS, PMPCFG0, PMPADDR0] = [0x180, 0x300, 0x3a0, 0x3b0];
+    const POINTER = 1;
+    const LEAF = 0xcf; // D A X W R V
+    const GLOBAL = 0x20;
+    const entry = (pa: number, flags: number): number => (pa / PAGE) * 1024 + flags;
+    const [S2, S3, S4] = [18, 19, 20];
+    const machine = expectSame((a) => {
+      const table = (at: number, index: number, value: number): void => {
+        const bytes = new DataView(new ArrayBuffer(8));
+        bytes.setBigUint64(0, BigInt(value), true);
+        a.at = at + 8 * index;
+        a.bytes(new Uint8Array(bytes.buffer));
+      };
+      const value = (rd: number, number: bigint): void => {
+        const at = a.at;
+        a.op("jal", { rd, imm: 12 });
+        const bytes = new DataView(new ArrayBuffer(8));
+        bytes.setBigUint64(0, number, true);
+        a.bytes(new Uint8Array(bytes.buffer));
+        expect(a.at).toBe(at + 12);
+        a.op("ld", { rd, rs1: rd });
+      };
+      for (const [root, level1, level0, page] of [
+        [ROOT, LEVEL1, LEVEL0, FIRST],
+        [OTHER_ROOT, OTHER_LEVEL1, OTHER_LEVEL0, FIRST],
+      ] as const) {
+        table(root, 2, entry(RAM_BASE, LEAF | GLOBAL));
+        table(root, 1, entry(level1, POINTER));
+        table(level1, 0, entry(level0, POINTER));
+        table(level0, 0, entry(page, LEAF));
+      }
+      for (const [page, step] of [
+        [FIRST, 1],
+        [SECOND, 100],
+      ] as const) {
+        a.at = page;
+        a.op("addi", { rd: A0, rs1: A0, imm: step });
+        a.op("jalr", { rd: 0, rs1: RA });
+      }
+      a.at = RAM_BASE;
+      const satp = (root: number, asid: bigint): bigint => (8n << 60n) | (asid << 44n) | BigInt(root / PAGE);
+      value(S2, satp(ROOT, 1n));
+      value(S3, satp(OTHER_ROOT, 2n));
+      value(S4, BigInt(CALLED));
+      value(T0, -1n);
+      a.op("csrrw", { rd: 0, rs1: T0, csr: PMPADDR0 });
+      a.op("addi", { rd: T0, imm: 0x1f });
+      a.op("csrrw", { rd: 0, rs1: T0, csr: PMPCFG0 });
+      value(T0, 1n << 11n);
+      a.op("csrrw", { rd: 0, rs1: T0, csr: MSTATUS });
+      a.op("csrrw", { rd: 0, rs1: S2, csr: SATP });
+      const supervisor = RAM_BASE + 0x100;
+      a.address(T0, supervisor);
+      a.op("csrrw", { rd: 0, rs1: T0, csr: MEPC });
+      a.op("mret");
+      a.at = supervisor;
+      const calls = (): void => {
+        a.op("addi", { rd: T1, imm: 50 });
+        const loop = a.at;
+        a.op("jalr", { rd: RA, rs1: S4 });
+        a.op("addi", { rd: T1, rs1: T1, imm: -1 });
+        a.op("bne", { rs1: T1, rs2: 0, imm: loop - a.at });
+      };
+      calls();
+      value(T0, BigInt(entry(SECOND, LEAF)));
+      a.address(T1, LEVEL0);
+      a.op("sd", { rs1: T1, rs2: T0 });
+      a.op("sfence.vma", { rs1: S4 });
+      calls();
+      a.op("csrrw", { rd: 0, rs1: S3, csr: SATP });
+      calls();
+      a.op("csrrw", { rd: 0, rs1: S2, csr: SATP });
+      calls();
+      a.op("wfi");
+    });
+    expect(machine.vcpu.register(A0)).toBe(50n + 5000n + 50n + 5000n);
+  });
+
   test("an endless loop is left when somebody asks", async () => {
     const machine = machineWith(
       (a) => {
