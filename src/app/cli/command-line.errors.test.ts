@@ -175,6 +175,7 @@ test.each<[string, OptionError["code"], string]>([
   ["-mon foo,mode=bar", "bad-value", "-mon foo,mode=bar: Parameter 'mode' does not accept value 'bar'"],
   ["-chardev pty,id=p -serial chardev:p -mon chardev=p,mode=control", "conflict", "-mon chardev=p,mode=control: Device 'p' is in use"],
   ["-mon chardev=c,pretty=maybe", "bad-value", "-mon chardev=c,pretty=maybe: Parameter 'pretty' expects 'on' or 'off'"],
+  ["-mon c,pretty=on", "conflict", "-mon c,pretty=on: 'pretty' is not compatible with HMP monitors"],
   ["-mon foo=1", "unknown-name", "-mon foo=1: Invalid parameter 'foo'"],
   ["-qmp chardev:c", "unknown-reference", "-qmp chardev:c: chardev \"c\" not found"],
   ["-qmp foo", "unknown-name", "-qmp foo: 'foo' is not a valid char driver"],

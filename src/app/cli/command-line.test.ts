@@ -286,7 +286,7 @@ test.each<[string, readonly object[], readonly string[]]>([
   ["-nodefaults -monitor stdio", [{ chardev: "compat_monitor0", mode: "readline", pretty: false }], ["compat_monitor0"]],
   ["-nodefaults -qmp unix:a,server=on,wait=off -qmp-pretty tcp:h:1", [{ chardev: "compat_monitor0", mode: "control", pretty: false }, { chardev: "compat_monitor1", mode: "control", pretty: true }], ["compat_monitor0", "compat_monitor1"]],
   ["-nodefaults -chardev socket,id=m,fd=28,server=on,wait=off -mon chardev=m,id=monitor,mode=control", [{ chardev: "m", mode: "control", pretty: false }], ["m"]],
-  ["-nodefaults -chardev null,id=m -mon m,pretty=on", [{ chardev: "m", mode: "readline", pretty: true }], ["m"]],
+  ["-nodefaults -chardev null,id=m -mon m,mode=control,pretty=on", [{ chardev: "m", mode: "control", pretty: true }], ["m"]],
 ])("monitors: %s", (line, monitors, chardevs) => {
   const { machine, host } = run(["-display", "none", ...words(line)]);
   expect(host.monitors).toEqual(monitors);

@@ -127,6 +127,9 @@ function addMonitor(draft: Draft, text: string, use: OptionUse): void {
     else if (key !== "id") throw new OptionError("unknown-name", `Invalid parameter '${key}'`);
   }
   if (chardev === undefined) throw new OptionError("missing-parameter", "Parameter 'chardev' is missing");
+  if (pretty && mode === "readline") {
+    throw new OptionError("conflict", "'pretty' is not compatible with HMP monitors");
+  }
   draft.hasMonitorOption = true;
   draft.monitors.push({ use, value: { chardev, mode, pretty } });
 }
