@@ -66,6 +66,13 @@ test("a guest that powers off: with -no-shutdown the machine stays and must be r
   expect(client.events.map(({ event }) => event)).not.toContain("STOP");
 });
 
+test("-no-reboot: the reset button ends the process", async () => {
+  const { terminal, client } = await start("-serial", "null", "-no-reboot");
+  await client.execute("system_reset");
+  expect(await client.event("SHUTDOWN")).toEqual({ guest: false, reason: "host-qmp-system-reset" });
+  expect(await terminal.exit(LIMIT_MS)).toBe(0);
+});
+
 test("a signal tells the clients", async () => {
   const { terminal, client } = await start("-serial", "null");
   process.kill(terminal.pid, "SIGTERM");

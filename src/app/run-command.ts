@@ -19,6 +19,8 @@ import type { MachineConfig } from "#machine/config.ts";
 import { Machine, makeBootPlan } from "#machine/machine.ts";
 import { nodeRandom } from "#platform/node/random.ts";
 
+const IDLE_MS = 1 << 30;
+
 type Run = Extract<CommandLine, { kind: "run" }>;
 
 /** Resolves when the machine is up. Rejects with errors that have a `code` and a sentence. */
@@ -70,6 +72,8 @@ async function runWithoutMachine(config: MachineConfig, options: HostOptions): P
   });
   end.steps.unshift(() => host.close());
   end.monitor = openMonitors(options.monitors, config, undefined, host, end);
+  // Without a monitor, too, it ends with a signal only.
+  setInterval(() => {}, IDLE_MS);
   host.ready();
   if (options.daemonize) daemonReady();
 }
