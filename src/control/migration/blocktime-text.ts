@@ -31,7 +31,7 @@ function bucketLine(count: number, bucket: number): string {
   return `  [ ${from.padStart(8)} - ${to.padStart(8)} ]: ${String(count).padStart(10)}`;
 }
 
-/** 2^`exponent` us in the largest unit of which there is more than one thousandth part: "512 us", "1 ms", "65 ms". */
+/** 2^`exponent` us as a whole number of the largest unit that fits, thousands by thousands: "512 us", "1 ms", "65 ms". */
 export function bucketTime(exponent: number): string {
   let [value, unit] = [2 ** exponent, 0];
   while (value >= 1000 && unit < TIME_UNITS.length - 1) {
