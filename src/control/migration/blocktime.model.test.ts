@@ -97,7 +97,7 @@ test.each([
   [
     "all-down starts one too early",
     "if (down === this.#layout.vcpus) this",
-    "if (down >= this.#layout.vcpus - 1) this",
+    "if (down === this.#layout.vcpus - 1) this",
   ],
   ["a device's fault brings nobody down but is forgotten", "else this.#add(FIGURE.nonVcpuFaults, 1)", ""],
   ["a page that came is recorded", "if (this.#isReceived(page)) {", "if (false) {"],

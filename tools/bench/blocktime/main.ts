@@ -8,9 +8,9 @@ import { measureCells, PAGES } from "./measure.ts";
 import { BAR, formatTable, judge } from "./table.ts";
 
 function main(rounds: number, svg: string | undefined): void {
-  const cells = measureCells(rounds, (round) =>
-    console.error(round === 0 ? "warming up" : `round ${round} of ${rounds}`),
-  );
+  const cells = measureCells(rounds, (round) => {
+    if (round % 10 === 0) console.error(`round ${round} of ${rounds}`);
+  });
   console.log(formatTable(cells));
   if (svg !== undefined) writeFileSync(svg, drawPlot(cells, PAGES[2]));
   const { mostNs, spread, holds } = judge(cells);
@@ -21,4 +21,4 @@ function main(rounds: number, svg: string | undefined): void {
   if (!holds) process.exitCode = 1;
 }
 
-main(Number(process.argv[2] ?? 15), process.argv[3]);
+main(Number(process.argv[2] ?? 60), process.argv[3]);

@@ -23,30 +23,27 @@ type Accounting = {
   end(page: number, nowNs: number): void;
 };
 
-const SAMPLE_MS = 4;
+/** Shorter than a time slice, so that most samples are not interrupted. */
+const SAMPLE_MS = 0.5;
 /** Faults that are open at once while begin is measured; one vCPU may have that many. */
 const OPEN = 200;
 
-/** Medians over the rounds; all cells take their turn in each round. */
+/** The least of each cost over the rounds: what the call costs when nothing else runs. All take turns in each round. */
 export function measureCells(rounds: number, progress: (round: number) => void): Cell[] {
   const sizes = VCPUS.flatMap((vcpus) => PAGES.map((pages) => ({ vcpus, pages })));
-  const samples = sizes.map(() => ({ hash: [] as Costs[], array: [] as Costs[] }));
-  // Round 0 makes the code hot and is not counted.
-  for (let round = 0; round <= rounds; round++) {
-    progress(round);
-    sizes.forEach(({ vcpus, pages }, index) => {
-      const hash = sample(() => hashAccounting(vcpus), vcpus, pages);
-      const array = sample(() => new ArrayAccounting(vcpus), vcpus, pages);
-      if (round === 0) return;
-      samples[index]?.hash.push(hash);
-      samples[index]?.array.push(array);
-    });
-  }
-  return sizes.map((size, index) => ({
-    ...size,
-    hash: medians(samples[index]?.hash ?? []),
-    array: medians(samples[index]?.array ?? []),
+  const subjects = sizes.map(({ vcpus, pages }) => ({
+    ...{ vcpus, pages },
+    hash: new Subject(() => hashAccounting(vcpus), vcpus, pages),
+    array: new Subject(() => new ArrayAccounting(vcpus), vcpus, pages),
   }));
+  for (let round = 1; round <= rounds; round++) {
+    progress(round);
+    for (const { hash, array } of subjects) {
+      hash.sample();
+      array.sample();
+    }
+  }
+  return subjects.map(({ vcpus, pages, hash, array }) => ({ vcpus, pages, hash: hash.costs(), array: array.costs() }));
 }
 
 function hashAccounting(vcpus: number): Blocktime {
@@ -57,70 +54,90 @@ function hashAccounting(vcpus: number): Blocktime {
   return blocktime;
 }
 
-function sample(make: () => Accounting, vcpus: number, pages: number): Costs {
-  const accounting = make();
-  const endIdle = timeCalls((calls) => endPages(accounting, pages, calls));
-  const others = make();
-  for (let vcpu = 0; vcpu < vcpus; vcpu++) others.begin(pages + 3 * vcpu, vcpu, 1);
-  const endOthers = timeCalls((calls) => endPages(others, pages, calls));
-  const begin = timeBegin(accounting, vcpus, pages);
-  const both = timeCalls((calls) => beginAndEnd(accounting, vcpus, pages, calls));
-  return { endIdle, endOthers, begin, endWaiter: Math.max(0, both - begin) };
-}
+/** An accounting of one size and what its calls have cost. */
+class Subject {
+  readonly #vcpus: number;
+  readonly #pages: number;
+  readonly #idle: Accounting;
+  /** Every vCPU waits for a page that is not among those that arrive. */
+  readonly #others: Accounting;
+  readonly #least = { endIdle: Infinity, endOthers: Infinity, begin: Infinity, both: Infinity };
+  readonly #calls = { endIdle: 64, endOthers: 64, both: 64 };
+  #page = 0;
+  #vcpu = 0;
+  #nowNs = 0;
 
-/** Repeats `run` with more calls until it takes long enough to be timed. */
-function timeCalls(run: (calls: number) => void): number {
-  for (let calls = 64; ; calls *= 4) {
-    const start = performance.now();
-    run(calls);
-    const ms = performance.now() - start;
-    if (ms >= SAMPLE_MS) return (ms * 1e6) / calls;
+  constructor(make: () => Accounting, vcpus: number, pages: number) {
+    this.#vcpus = vcpus;
+    this.#pages = pages;
+    this.#idle = make();
+    this.#others = make();
+    for (let vcpu = 0; vcpu < vcpus; vcpu++) this.#others.begin(pages + 3 * vcpu, vcpu, 0);
   }
-}
 
-function endPages(accounting: Accounting, pages: number, calls: number): void {
-  let page = 0;
-  for (let call = 0; call < calls; call++) {
-    accounting.end(page, call);
-    if (++page === pages) page = 0;
+  sample(): void {
+    this.#time("endIdle", (calls) => this.#endPages(this.#idle, calls));
+    this.#time("endOthers", (calls) => this.#endPages(this.#others, calls));
+    this.#time("both", (calls) => this.#beginAndEnd(calls));
+    this.#timeBegin();
   }
-}
 
-function beginAndEnd(accounting: Accounting, vcpus: number, pages: number, calls: number): void {
-  let [page, vcpu] = [0, 0];
-  for (let call = 0; call < calls; call++) {
-    accounting.begin(page, vcpu, LATER_NS + call);
-    accounting.end(page, LATER_NS + call);
-    if (++page === pages) page = 0;
-    if (++vcpu === vcpus) vcpu = 0;
+  costs(): Costs {
+    const { endIdle, endOthers, begin, both } = this.#least;
+    return { endIdle, endOthers, begin, endWaiter: Math.max(0, both - begin) };
   }
-}
 
-/** After every time of `timeBegin`, as times do not go back. */
-const LATER_NS = 1e9;
-
-function timeBegin(accounting: Accounting, vcpus: number, pages: number): number {
-  let [page, vcpu, ms, calls] = [0, 0, 0, 0];
-  const opened = new Int32Array(OPEN);
-  while (ms < SAMPLE_MS) {
-    const start = performance.now();
-    for (let open = 0; open < OPEN; open++) {
-      accounting.begin(page, vcpu, calls);
-      opened[open] = page;
-      if (++page === pages) page = 0;
-      if (++vcpu === vcpus) vcpu = 0;
+  /** The first samples find how many calls can be timed. */
+  #time(name: "endIdle" | "endOthers" | "both", run: (calls: number) => void): void {
+    for (;;) {
+      const calls = this.#calls[name];
+      const start = performance.now();
+      run(calls);
+      const ms = performance.now() - start;
+      if (ms >= SAMPLE_MS / 2) {
+        this.#least[name] = Math.min(this.#least[name], (ms * 1e6) / calls);
+        return;
+      }
+      this.#calls[name] = calls * 2;
     }
-    ms += performance.now() - start;
-    calls += OPEN;
-    for (const open of opened) accounting.end(open, calls);
   }
-  return (ms * 1e6) / calls;
-}
 
-function medians(samples: readonly Costs[]): Costs {
-  const of = (name: keyof Costs): number => {
-    const sorted = samples.map((costs) => costs[name]).sort((a, b) => a - b);
-    return sorted[sorted.length >> 1] ?? Number.NaN;
-  };
-  return { endIdle: of("endIdle"), endOthers: of("endOthers"), begin: of("begin"), endWaiter: of("endWaiter") };
+  #timeBegin(): void {
+    const opened = new Int32Array(OPEN);
+    let ms = 0;
+    let calls = 0;
+    while (ms < SAMPLE_MS) {
+      const start = performance.now();
+      for (let open = 0; open < OPEN; open++) {
+        this.#idle.begin(this.#page, this.#vcpu, this.#nowNs++);
+        opened[open] = this.#page;
+        this.#advance();
+      }
+      ms += performance.now() - start;
+      calls += OPEN;
+      for (const page of opened) this.#idle.end(page, this.#nowNs);
+    }
+    this.#least.begin = Math.min(this.#least.begin, (ms * 1e6) / calls);
+  }
+
+  #endPages(accounting: Accounting, calls: number): void {
+    for (let call = 0; call < calls; call++) {
+      accounting.end(this.#page, this.#nowNs);
+      this.#advance();
+    }
+  }
+
+  #beginAndEnd(calls: number): void {
+    for (let call = 0; call < calls; call++) {
+      this.#idle.begin(this.#page, this.#vcpu, this.#nowNs++);
+      this.#idle.end(this.#page, this.#nowNs);
+      this.#advance();
+    }
+  }
+
+  /** The next page in order, as the background stream sends them, and the next vCPU. */
+  #advance(): void {
+    if (++this.#page === this.#pages) this.#page = 0;
+    if (++this.#vcpu === this.#vcpus) this.#vcpu = 0;
+  }
 }
