@@ -12,38 +12,34 @@ const MOST_POINTS = 1500;
 /** With more spans than that they share one shape a lane and have no tooltips. */
 const MOST_TOOLTIPS = 4000;
 
-/** A lane a vCPU with its blocked spans, behind them the spans in which all are. */
+/** A lane in which all vCPUs are blocked, whose spans go down behind the others, and a lane a vCPU. */
 export function drawLanes(timeline: Timeline): string {
   const { lanes, allDown, lengthNs, figures } = timeline;
   const laneHeight = lanes.length <= 8 ? 26 : lanes.length <= 24 ? 18 : 13;
   const top = 6;
-  const bottom = top + lanes.length * laneHeight;
+  const first = top + laneHeight + 4;
+  const bottom = first + lanes.length * laneHeight;
   const x = scale(lengthNs);
-  const spans = lanes.reduce((count, lane) => count + lane.blocked.length, 0);
+  const spans = allDown.length + lanes.reduce((count, lane) => count + lane.blocked.length, 0);
+  const tooltips = spans <= MOST_TOOLTIPS;
+  const texts = (y: number, name: string, ns: number): string => {
+    const attributes = { class: "lane-label", "font-size": Math.min(12, laneHeight - 2) };
+    const base = y + laneHeight * 0.7;
+    const share = label(PLOT.right + 8, base, `${((ns / lengthNs) * 100).toFixed(1)} %`, attributes);
+    return label(PLOT.left - 8, base, name, { ...attributes, "text-anchor": "end" }) + share;
+  };
   const parts = [
     ...timeAxis(lengthNs, top, bottom),
-    ...spanShapes(allDown, {
-      x,
-      top,
-      height: bottom - top,
-      tooltips: allDown.length <= MOST_TOOLTIPS,
-      kind: "all-down",
-    }),
+    ...spanShapes(allDown, { x, top: first, height: bottom - first, tooltips: false, kind: "all-down-band" }),
+    ...spanShapes(allDown, { x, top: top + 2, height: laneHeight - 4, tooltips, kind: "all-down" }),
+    texts(top, "all", figures.totalBlocktimeNs),
     ...lanes.flatMap((lane, vcpu) => {
-      const y = top + vcpu * laneHeight;
-      const share = ((figures.vcpuBlocktimeNs[vcpu] ?? 0) / lengthNs) * 100;
-      const text = { class: "lane-label", "font-size": Math.min(12, laneHeight - 2) };
+      const y = first + vcpu * laneHeight;
+      const middle = y + laneHeight / 2;
       return [
-        label(PLOT.left - 8, y + laneHeight * 0.7, `vCPU ${vcpu}`, { ...text, "text-anchor": "end" }),
-        element("line", {
-          class: "lane",
-          x1: PLOT.left,
-          x2: PLOT.right,
-          y1: y + laneHeight / 2,
-          y2: y + laneHeight / 2,
-        }),
-        ...drawLane(lane, { x, top: y + 2, height: laneHeight - 4, tooltips: spans <= MOST_TOOLTIPS }),
-        label(PLOT.right + 8, y + laneHeight * 0.7, `${share.toFixed(1)} %`, text),
+        texts(y, `vCPU ${vcpu}`, figures.vcpuBlocktimeNs[vcpu] ?? 0),
+        element("line", { class: "lane", x1: PLOT.left, x2: PLOT.right, y1: middle, y2: middle }),
+        ...drawLane(lane, { x, top: y + 2, height: laneHeight - 4, tooltips }),
       ];
     }),
   ];

@@ -65,7 +65,7 @@ class Simulation {
       if (!step) return;
       step.run(step.atNs);
     }
-    for (const { atNs, run } of this.#steps.splice(0)) if (atNs < Infinity) run(atNs);
+    for (let step = this.#steps.shift(); step; step = this.#steps.shift()) step.run(step.atNs);
   }
 
   /** A thread touches a page; on a missing one it waits. */
@@ -114,7 +114,7 @@ class Simulation {
   }
 
   #runOn(thread: number, now: number): void {
-    const runsNs = thread < 0 ? this.#span(2e7) : this.#random() < 0.2 ? this.#span(2_000) : this.#span(400_000);
+    const runsNs = thread < 0 ? this.#span(2e6) : this.#random() < 0.2 ? this.#span(2_000) : this.#span(400_000);
     this.#at(now + runsNs, (at) => this.#touch(thread, at));
   }
 

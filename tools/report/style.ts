@@ -19,7 +19,8 @@ text { fill: var(--ink); }
 .grid { stroke: var(--grid); }
 .axis, .lane { stroke: var(--grid); }
 .blocked { fill: var(--blocked); }
-.all-down { fill: var(--all-down); opacity: 0.3; }
+.all-down { fill: var(--all-down); }
+.all-down-band { fill: var(--all-down); opacity: 0.25; }
 .seen { fill: var(--seen); }
 .pages-line { fill: none; stroke: var(--pages); stroke-width: 2; }
 .pages-area { fill: var(--pages); opacity: 0.14; }
@@ -30,7 +31,7 @@ text { fill: var(--ink); }
 .card span { color: var(--soft); font-size: 13px; }
 .key i { display: inline-block; width: 12px; height: 12px; margin: 0 5px -1px 14px; border-radius: 2px; }
 .key i:first-child { margin-left: 0; }
-i.blocked { background: var(--blocked); } i.all-down { background: var(--all-down); opacity: 0.45; }
+i.blocked { background: var(--blocked); } i.all-down { background: var(--all-down); }
 i.seen { background: var(--seen); height: 4px; margin-bottom: 3px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-top: 8px; }
 th, td { text-align: right; padding: 2px 18px 2px 0; }
