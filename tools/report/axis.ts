@@ -14,5 +14,5 @@ export function ticks(end: number, most: number): number[] {
 export function timeText(ns: number): string {
   if (ns === 0) return "0";
   const [size, unit] = ns >= 1e9 ? [1e9, "s"] : ns >= 1e6 ? [1e6, "ms"] : ns >= 1e3 ? [1e3, "us"] : [1, "ns"];
-  return `${Number((ns / (size as number)).toPrecision(3))} ${unit}`;
+  return `${Number((ns / size).toPrecision(3))} ${unit}`;
 }

@@ -68,8 +68,12 @@ function table({ figures, lanes, lengthNs }: Timeline): string {
     const blockedNs = figures.vcpuBlocktimeNs[vcpu] ?? 0;
     const seenNs = seen.reduce((sum, { from, to }) => sum + to - from, 0);
     return [
-      ...[vcpu, timeText(blockedNs), `${((100 * blockedNs) / lengthNs).toFixed(1)} %`, figures.vcpuFaults[vcpu] ?? 0],
-      ...[timeText(latencies[vcpu] ?? 0), ...(hasSeen ? [timeText(seenNs)] : [])],
+      vcpu,
+      timeText(blockedNs),
+      `${((100 * blockedNs) / lengthNs).toFixed(1)} %`,
+      figures.vcpuFaults[vcpu] ?? 0,
+      timeText(latencies[vcpu] ?? 0),
+      ...(hasSeen ? [timeText(seenNs)] : []),
     ];
   });
   const row = (cells: readonly (string | number)[], tag: string): string =>

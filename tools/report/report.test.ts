@@ -27,14 +27,47 @@ test("a timeline from log lines and JSON lines", () => {
   expect(makeTimeline(parseEvents(RECORD))).toEqual({
     lengthNs: 500,
     lanes: [
-      { blocked: [{ from: 100, to: 500 }], seen: [{ from: 90, to: 490 }] },
-      { blocked: [{ from: 200, to: 400 }], seen: [] },
+      {
+        blocked: [
+          {
+            from: 100,
+            to: 500,
+          },
+        ],
+        seen: [
+          {
+            from: 90,
+            to: 490,
+          },
+        ],
+      },
+      {
+        blocked: [
+          {
+            from: 200,
+            to: 400,
+          },
+        ],
+        seen: [],
+      },
     ],
-    allDown: [{ from: 200, to: 400 }],
-    ...{ pageTimes: [0, 380], awaitedPages: 3, openFaults: 1 },
+    allDown: [
+      {
+        from: 200,
+        to: 400,
+      },
+    ],
+    pageTimes: [0, 380],
+    awaitedPages: 3,
+    openFaults: 1,
     figures: {
-      ...{ totalBlocktimeNs: 200, vcpuBlocktimeNs: [400, 200], vcpuFaults: [2, 1], vcpuLatencyNs: [450, 200] },
-      ...{ nonVcpuFaults: 1, nonVcpuLatencyNs: 0, latencyBuckets: [3, ...Array.from({ length: 23 }, () => 0)] },
+      totalBlocktimeNs: 200,
+      vcpuBlocktimeNs: [400, 200],
+      vcpuFaults: [2, 1],
+      vcpuLatencyNs: [450, 200],
+      nonVcpuFaults: 1,
+      nonVcpuLatencyNs: 0,
+      latencyBuckets: [3, ...Array.from({ length: 23 }, () => 0)],
     },
   });
 });

@@ -67,13 +67,19 @@ class Replay {
   /** Totals are of what is over, as those of the accounting; spans last to the end of the record. */
   finish(lengthNs: number): Timeline {
     const figures: BlocktimeFigures = {
-      ...{ totalBlocktimeNs: this.#allDown.closedNs, vcpuBlocktimeNs: this.#blocked.map((spans) => spans.closedNs) },
-      ...{ vcpuFaults: this.#vcpuFaults, vcpuLatencyNs: this.#vcpuLatencyNs },
-      ...{ nonVcpuFaults: this.#nonVcpuFaults, nonVcpuLatencyNs: this.#nonVcpuLatencyNs },
+      totalBlocktimeNs: this.#allDown.closedNs,
+      vcpuBlocktimeNs: this.#blocked.map((spans) => spans.closedNs),
+      vcpuFaults: this.#vcpuFaults,
+      vcpuLatencyNs: this.#vcpuLatencyNs,
+      nonVcpuFaults: this.#nonVcpuFaults,
+      nonVcpuLatencyNs: this.#nonVcpuLatencyNs,
       latencyBuckets: this.#latencyBuckets,
     };
     return {
-      ...{ lengthNs, figures, pageTimes: this.#pageTimes, awaitedPages: this.#awaitedPages },
+      lengthNs,
+      figures,
+      pageTimes: this.#pageTimes,
+      awaitedPages: this.#awaitedPages,
       openFaults: [...this.#faults.values()].reduce((count, faults) => count + faults.length, 0),
       lanes: this.#blocked.map((spans, vcpu) => ({
         blocked: spans.until(lengthNs),

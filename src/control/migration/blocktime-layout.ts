@@ -77,8 +77,16 @@ export function blocktimeLayout({ vcpus, records = 8 * vcpus + 64 }: BlocktimeSi
   const countsOffset = headsOffset + 4 * heads;
   const lengthBytes = Math.ceil((countsOffset + vcpus) / 8) * 8;
   return {
-    ...{ vcpus, records, heads, figuresOffset, vcpuFiguresOffset, startsOffset, recordsOffset, headsOffset },
-    ...{ countsOffset, lengthBytes },
+    vcpus,
+    records,
+    heads,
+    figuresOffset,
+    vcpuFiguresOffset,
+    startsOffset,
+    recordsOffset,
+    headsOffset,
+    countsOffset,
+    lengthBytes,
   };
 }
 

@@ -12,8 +12,13 @@ const FIGURES: BlocktimeFigures = {
   latencyBuckets: Array.from({ length: 24 }, (_, bucket) => bucket),
 };
 const NONE: BlocktimeFigures = {
-  ...{ totalBlocktimeNs: 0, vcpuBlocktimeNs: [0, 0], vcpuFaults: [0, 0], vcpuLatencyNs: [0, 0] },
-  ...{ nonVcpuFaults: 0, nonVcpuLatencyNs: 0, latencyBuckets: Array.from({ length: 24 }, () => 0) },
+  totalBlocktimeNs: 0,
+  vcpuBlocktimeNs: [0, 0],
+  vcpuFaults: [0, 0],
+  vcpuLatencyNs: [0, 0],
+  nonVcpuFaults: 0,
+  nonVcpuLatencyNs: 0,
+  latencyBuckets: Array.from({ length: 24 }, () => 0),
 };
 
 test("the members of query-migrate: whole ms and ns, averages over every fault", () => {
@@ -29,7 +34,9 @@ test("the members of query-migrate: whole ms and ns, averages over every fault",
 
 test("without a fault every average is 0", () => {
   expect(blocktimeMembers(NONE)).toMatchObject({
-    ...{ "postcopy-latency": 0, "postcopy-vcpu-latency": [0, 0], "postcopy-non-vcpu-latency": 0 },
+    "postcopy-latency": 0,
+    "postcopy-vcpu-latency": [0, 0],
+    "postcopy-non-vcpu-latency": 0,
   });
 });
 

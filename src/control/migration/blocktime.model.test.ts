@@ -72,7 +72,11 @@ async function mutant(from: string, to: string): Promise<typeof Blocktime> {
       resolveDir: import.meta.dirname,
       sourcefile: SOURCE,
     },
-    ...{ bundle: true, format: "esm", platform: "node", write: false, logLevel: "silent" },
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    write: false,
+    logLevel: "silent",
   });
   const url = `data:text/javascript;base64,${Buffer.from(outputFiles[0]?.contents ?? []).toString("base64")}`;
   const module = (await import(/* @vite-ignore */ url)) as { Blocktime: typeof Blocktime };

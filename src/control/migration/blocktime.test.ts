@@ -20,8 +20,12 @@ test("a vCPU is blocked from its fault until the page is placed", () => {
   blocktime.begin(7, 1, 1000);
   blocktime.end(7, 4500);
   expect(blocktime.read()).toMatchObject({
-    ...{ totalBlocktimeNs: 0, vcpuBlocktimeNs: [0, 3500], vcpuFaults: [0, 1], vcpuLatencyNs: [0, 3500] },
-    ...{ nonVcpuFaults: 0, nonVcpuLatencyNs: 0 },
+    totalBlocktimeNs: 0,
+    vcpuBlocktimeNs: [0, 3500],
+    vcpuFaults: [0, 1],
+    vcpuLatencyNs: [0, 3500],
+    nonVcpuFaults: 0,
+    nonVcpuLatencyNs: 0,
   });
 });
 
@@ -45,7 +49,10 @@ test("case 2: a fault that is reported twice blocks once and counts twice", () =
   blocktime.begin(1, 0, 1500);
   blocktime.end(1, 2000);
   expect(blocktime.read()).toMatchObject({
-    ...{ totalBlocktimeNs: 1000, vcpuBlocktimeNs: [1000], vcpuLatencyNs: [1000 + 500], vcpuFaults: [2] },
+    totalBlocktimeNs: 1e3,
+    vcpuBlocktimeNs: [1e3],
+    vcpuLatencyNs: [1e3 + 500],
+    vcpuFaults: [2],
   });
 });
 
@@ -79,7 +86,10 @@ test("one page wakes all that wait for it", () => {
   blocktime.end(1, 400);
   blocktime.end(1, 500);
   expect(blocktime.read()).toMatchObject({
-    ...{ totalBlocktimeNs: 100, vcpuBlocktimeNs: [300, 100], nonVcpuFaults: 1, nonVcpuLatencyNs: 50 },
+    totalBlocktimeNs: 100,
+    vcpuBlocktimeNs: [300, 100],
+    nonVcpuFaults: 1,
+    nonVcpuLatencyNs: 50,
   });
 });
 

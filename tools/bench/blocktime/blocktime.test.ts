@@ -6,9 +6,20 @@ import { formatTable, judge } from "./table.ts";
 
 function cells(idle: readonly number[]): Cell[] {
   return idle.map((endIdle, index) => ({
-    ...{ vcpus: [1, 16, 256, 4096][index] ?? 0, pages: 1000 },
-    hash: { endIdle, endOthers: 11, begin: 48, endWaiter: 73 },
-    array: { endIdle: 5 * 16 ** index, endOthers: 6, begin: 9, endWaiter: 4 },
+    vcpus: [1, 16, 256, 4096][index] ?? 0,
+    pages: 1e3,
+    hash: {
+      endIdle,
+      endOthers: 11,
+      begin: 48,
+      endWaiter: 73,
+    },
+    array: {
+      endIdle: 5 * 16 ** index,
+      endOthers: 6,
+      begin: 9,
+      endWaiter: 4,
+    },
   }));
 }
 

@@ -32,7 +32,8 @@ const OPEN = 200;
 export function measureCells(rounds: number, progress: (round: number) => void): Cell[] {
   const sizes = VCPUS.flatMap((vcpus) => PAGES.map((pages) => ({ vcpus, pages })));
   const subjects = sizes.map(({ vcpus, pages }) => ({
-    ...{ vcpus, pages },
+    vcpus,
+    pages,
     hash: new Subject(() => hashAccounting(vcpus), vcpus, pages),
     array: new Subject(() => new ArrayAccounting(vcpus), vcpus, pages),
   }));

@@ -38,8 +38,12 @@ export function drawPlot(cells: readonly Cell[], pages: number): string {
   const svg = element(
     "svg",
     {
-      ...{ xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT },
-      ...{ "font-family": "sans-serif", "font-size": 13 },
+      xmlns: "http://www.w3.org/2000/svg",
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      width: WIDTH,
+      height: HEIGHT,
+      "font-family": "sans-serif",
+      "font-size": 13,
     },
     `\n${parts.join("\n")}\n`,
   );
