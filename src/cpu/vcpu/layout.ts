@@ -19,6 +19,12 @@ export const MmuMode = { User: 0, Supervisor: 1, SupervisorSum: 2, Machine: 3 } 
 export const TLB = { entries: 4096, entryBytes: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
 /** A fetch TLB entry: i64 tag, i32 code page. */
 export const FETCH_TLB = { entries: 256, entryBytes: 16, tag: 0, page: 8 } as const;
+/**
+ * An entry of the jump cache: i64 pc, i64 generation and, in the low 16 bits, slot of the region there. Good while its
+ * generation is `jumpGeneration`.
+ */
+export const JUMP_CACHE = { entries: 1024, entryBytes: 16, pc: 0, slot: 8, slotBits: 16 } as const;
+export const JUMP_GENERATION_STEP = 4;
 /** A tag that no address matches: its low bits are set. */
 export const INVALID_TAG = -1n;
 
@@ -150,6 +156,11 @@ const VCPU_FIELDS = [
   ["largeFirst", 8],
   ["largeLast", 8],
   ["localEntries", 4],
+  // Grows with every flush of fetch TLBs or region slots; its two low bits are the privilege. See `JUMP_CACHE`.
+  ["jumpGeneration", 8],
+  // The page that the stack was last found in, readable and writable in the current mode, or -1; i64 tag, i32 addend.
+  ["stackPage", 8],
+  ["stackAddend", 4],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
 ] as const;
@@ -182,7 +193,8 @@ export const VCPU_TLBS = align(VCPU_FILL_LISTS + MMU_MODES * FILL_LIST * 2, PAGE
 export const VCPU_TLB_BYTES = TLB.entries * TLB.entryBytes;
 export const VCPU_FETCH_TLBS = VCPU_TLBS + MMU_MODES * VCPU_TLB_BYTES;
 export const VCPU_FETCH_TLB_BYTES = FETCH_TLB.entries * FETCH_TLB.entryBytes;
-const VCPU_CODE_INDEX = align(VCPU_FETCH_TLBS + MMU_MODES * VCPU_FETCH_TLB_BYTES, PAGE_BYTES);
+export const VCPU_JUMP_CACHE = VCPU_FETCH_TLBS + MMU_MODES * VCPU_FETCH_TLB_BYTES;
+const VCPU_CODE_INDEX = align(VCPU_JUMP_CACHE + JUMP_CACHE.entries * JUMP_CACHE.entryBytes, PAGE_BYTES);
 
 /** Machine-wide control words: i32 index from the start of the memory. Each is written with Atomics. */
 export const CONTROL = {
@@ -248,7 +260,8 @@ export class LayoutError extends Error {
 const MAX_BYTES = 65_536 * 65_536 - 65_536;
 const DEVICE_ARENA_BYTES = 512 * 1024;
 const CONTROL_BYTES = PAGE_BYTES;
-const CODE_PAGES = 1024;
+/** Code pages of all vCPUs together, and of one: what a large program needs, and what fits beside the guest's RAM. */
+const CODE_PAGES = { all: 12_288, least: 512, most: 4096 } as const;
 
 /** Lays out a machine; throws {@link LayoutError} when it does not fit in 4 GiB. */
 export function layoutMemory(
@@ -258,7 +271,9 @@ export function layoutMemory(
   const ramPages = blocks.reduce((pages, block) => pages + align(block.sizeBytes, PAGE_BYTES) / PAGE_BYTES, 0);
   const codeIndex = VCPU_CODE_INDEX;
   const codePages = align(codeIndex + ramPages * 4, PAGE_BYTES);
-  const vcpuStride = align(codePages + CODE_PAGES * CODE_PAGE.bytes, 65_536);
+  const share = Math.floor(CODE_PAGES.all / vcpuCount);
+  const codePageCount = Math.max(CODE_PAGES.least, Math.min(CODE_PAGES.most, share));
+  const vcpuStride = align(codePages + codePageCount * CODE_PAGE.bytes, 65_536);
   const deviceArena = CONTROL_BYTES;
   const vcpus = align(deviceArena + DEVICE_ARENA_BYTES, 65_536);
   const dirtyMap = vcpus + vcpuCount * vcpuStride;
@@ -283,7 +298,7 @@ export function layoutMemory(
     vcpuStride,
     codeIndex,
     codePages,
-    codePageCount: CODE_PAGES,
+    codePageCount,
     dirtyMap,
     ramStart,
     blocks: placed,

@@ -13,7 +13,16 @@ import { generateRuntime, type HostFunctions, Observed, REGION_SLOTS } from "#cp
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
 import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
-import { ExitReason, type MemoryLayout, PAGE_BYTES, VCPU, VCPU_FETCH_TLBS, VCPU_TLBS } from "#cpu/vcpu/layout.ts";
+import {
+  ExitReason,
+  type MemoryLayout,
+  PAGE_BYTES,
+  VCPU,
+  VCPU_FETCH_TLBS,
+  VCPU_TLBS,
+  JUMP_CACHE,
+  VCPU_JUMP_CACHE,
+} from "#cpu/vcpu/layout.ts";
 import { IMPORT_MODULE } from "#cpu/wasm/module.ts";
 
 /** What a vCPU needs of the board. Addresses are guest physical. */
@@ -47,6 +56,8 @@ export type VcpuObserver = {
 export type VcpuOptions = {
   /** Entries of a place in the code after which it is translated; 0 interprets everything. */
   readonly hotThreshold: number;
+  /** Regions that are waited for to share a module; a good number by default. */
+  readonly batchRegions?: number | undefined;
   /** As {@link probeEngineFeatures} finds them in this thread. */
   readonly features: EngineFeatures;
   /** Milliseconds from any start; times the translator. */
@@ -123,7 +134,12 @@ export class Vcpu {
         runtime.routines,
         exports,
         options.nowMs,
-        { features: options.features, loopBudget: options.lockstep ? LOCKSTEP_LOOP_BUDGET : undefined },
+        {
+          features: options.features,
+          loopBudget: options.lockstep ? LOCKSTEP_LOOP_BUDGET : undefined,
+          stackRegister: isa.stackRegister,
+        },
+        options.batchRegions,
       );
       const { observer } = options;
       if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(code);
@@ -139,6 +155,7 @@ export class Vcpu {
     bytes.fill(0, cpu + VCPU.tlbData, cpu + VCPU.mmioAddress);
     bytes.fill(0, cpu + VCPU.helperA, cpu + VCPU_TLBS);
     new Uint8Array(view.buffer).fill(0xff, cpu + VCPU_TLBS, cpu + VCPU_FETCH_TLBS + 4 * 4096);
+    bytes.fill(0, cpu + VCPU_JUMP_CACHE, cpu + VCPU_JUMP_CACHE + JUMP_CACHE.entries * JUMP_CACHE.entryBytes);
     view.setBigUint64(cpu + VCPU.pc, options.pc, true);
     view.setBigUint64(cpu + VCPU.misa, options.misa, true);
     view.setBigUint64(cpu + VCPU.menvcfg, options.menvcfg, true);
@@ -294,8 +311,8 @@ export class Vcpu {
         const mask = width === 4 ? 0xffffffff : (1 << (8 * width)) - 1;
         return ports.mmioWrite(address(), width, ((words[helperResult] as number) & mask) >>> 0) ? 0 : 1;
       },
-      timeTicks: () => this.lockstep?.time(ports.timeTicks) ?? ports.timeTicks(),
-      machineNs: () => this.lockstep?.time(ports.machineNs) ?? ports.machineNs(),
+      timeTicks: () => this.lockstep?.time(() => ports.timeTicks()) ?? ports.timeTicks(),
+      machineNs: () => this.lockstep?.time(() => ports.machineNs()) ?? ports.machineNs(),
       stimecmpChanged: () => ports.stimecmpChanged(),
       csrHelperRead: (_cpu, csr) => view.setBigUint64(cpu + VCPU.helperResult, this.pmp.read(csr), true),
       csrHelperWrite: (_cpu, csr) => {

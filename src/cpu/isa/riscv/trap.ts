@@ -21,6 +21,8 @@ import {
 import { recordTrap } from "#cpu/isa/riscv/mmu.ts";
 import {
   ExitReason,
+  INVALID_TAG,
+  JUMP_GENERATION_STEP,
   MmuMode,
   VCPU,
   VCPU_FETCH_TLBS,
@@ -33,6 +35,7 @@ const has = (b: Builder, word: Expr, mask: bigint): Expr => b.ne(b.and(word, b.i
 
 /** Recomputes what depends on privilege and mstatus: TLBs in use, floating-point readiness. */
 const updateMode = routine("updateMode", [], undefined, (b) => {
+  b.set(VCPU.stackPage, b.i64(INVALID_TAG));
   const mstatus = b.let(b.get(I64, VCPU.mstatus));
   const privilege = b.let(b.get(I32, VCPU.privilege));
   b.set(VCPU.fpReady, b.eq(b.and(b.wrap(b.shrU(mstatus, b.i64(FS_BIT))), b.i32(3)), b.i32(3)));
@@ -43,6 +46,8 @@ const updateMode = routine("updateMode", [], undefined, (b) => {
   b.if(b.eq(effective, b.i32(Privilege.Supervisor)), () =>
     b.if(has(b, mstatus, MSTATUS.SUM), () => b.assign(mode, b.i32(MmuMode.SupervisorSum))),
   );
+  const generation = b.and(b.get(I64, VCPU.jumpGeneration), b.i64(-JUMP_GENERATION_STEP));
+  b.set(VCPU.jumpGeneration, b.or(generation, b.extU(privilege)));
   b.set(VCPU.mmuModeData, mode);
   b.set(VCPU.tlbData, b.add(b.add(b.cpu(), b.i32(VCPU_TLBS)), b.mul(mode, b.i32(VCPU_TLB_BYTES))));
   b.set(VCPU.tlbFetch, b.add(b.add(b.cpu(), b.i32(VCPU_FETCH_TLBS)), b.mul(privilege, b.i32(VCPU_FETCH_TLB_BYTES))));
