@@ -57,7 +57,7 @@ function checkModel(Accounting: typeof Blocktime, parameters: fc.Parameters<[unk
 
 test("equals the reference to the nanosecond", () => {
   checkModel(Blocktime, { numRuns: Number(process.env["BLOCKTIME_RUNS"] ?? 1500) });
-});
+}, 600_000);
 
 const SOURCE = path.join(import.meta.dirname, "blocktime.ts");
 
