@@ -9,11 +9,14 @@ import type { CommandLine } from "#app/cli/command-line.ts";
 import { daemonReady } from "#app/daemon.ts";
 import { openLog } from "#app/log-setup.ts";
 import { say, setMessagePrefix } from "#app/messages.ts";
-import { nodeHost } from "#app/node-host.ts";
+import { type NodeHost, nodeHost } from "#app/node-host.ts";
 import { writePidfile } from "#app/pidfile.ts";
 import { StartError } from "#app/start-error.ts";
+import { oneLine } from "#core/one-line.ts";
+import { Migration } from "#control/migration/migration.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { Machine, makeBootPlan } from "#machine/machine.ts";
+import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeRandom } from "#platform/node/random.ts";
 
 type Run = Extract<CommandLine, { kind: "run" }>;
@@ -49,8 +52,20 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
     const isEnd = event.kind === "shutdown" && (config.onShutdown === "poweroff" || event.exitCode !== 0);
     if (isEnd) void end.run(event.exitCode);
   });
-  if (!config.startStopped) await running.start();
+  if (options.incoming !== undefined) await awaitMachine(running, host, options.incoming, end);
+  else if (!config.startStopped) await running.start();
   if (options.daemonize) daemonReady();
+}
+
+/** Resolves when it listens. A machine that cannot be loaded ends the process with 1, as in QEMU. */
+async function awaitMachine(machine: Machine, host: NodeHost, uri: string, end: End): Promise<void> {
+  if (uri === "defer") return;
+  const migration = new Migration(machine, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
+  const { loaded } = await migration.incoming({ uri }, !machine.config.startStopped);
+  loaded.catch((error: Error) => {
+    say(`load of migration failed: ${oneLine(error.message)}`);
+    void end.run(1);
+  });
 }
 
 async function dumpDeviceTree(path: string, blob: Uint8Array): Promise<void> {
@@ -77,7 +92,8 @@ function withAbsolutePaths(config: MachineConfig): MachineConfig {
 }
 
 /** How the process ends: the steps in order, then the exit. Signals end it with 0, as in QEMU. */
-function makeEnd(): { readonly steps: (() => Promise<void>)[]; run(exitCode: number): Promise<void> } {
+type End = { readonly steps: (() => Promise<void>)[]; run(exitCode: number): Promise<void> };
+function makeEnd(): End {
   const steps: (() => Promise<void>)[] = [];
   let isEnding = false;
   const run = async (exitCode: number): Promise<void> => {

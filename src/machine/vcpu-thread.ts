@@ -88,7 +88,7 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
   };
   reset();
   ready();
-  loop(vcpu, words, block, reset, log.trace);
+  loop(vcpu, words, block, reset, ports.stimecmpChanged, log.trace);
 }
 
 /** The ports with what a log wants to hear of them. */
@@ -123,7 +123,14 @@ function observedPorts(ports: VcpuPorts, hart: number, log: Log): VcpuPorts {
   };
 }
 
-function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void, trace: Trace): void {
+function loop(
+  vcpu: Vcpu,
+  words: Int32Array,
+  block: number,
+  reset: () => void,
+  stimecmpChanged: () => void,
+  trace: Trace,
+): void {
   const request = (block + VCPU.request) >>> 2;
   const parked = (block + VCPU.park) >>> 2;
   const park = (why: "stop" | "wfi"): void => {
@@ -159,7 +166,19 @@ function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void, t
       continue;
     }
     if (asked & Request.Reset) reset();
+    if (asked & Request.Loaded) {
+      vcpu.loaded();
+      // The timer of the source is armed here.
+      stimecmpChanged();
+    }
     if (asked & Request.FlushTlb) vcpu.memoryChanged();
+    if (asked & Request.DirtySync) {
+      const serial = Atomics.load(words, CONTROL.dirtySerial);
+      vcpu.dirtyMapCleared();
+      Atomics.store(words, (block + VCPU.dirtySerial) >>> 2, serial);
+      Atomics.add(words, CONTROL.dirtyAnswers, 1);
+      Atomics.notify(words, CONTROL.dirtyAnswers);
+    }
     vcpu.takeInterrupt();
     if (vcpu.run() === ExitReason.Wfi && !vcpu.hasPendingInterrupt()) {
       park("wfi");

@@ -14,6 +14,7 @@ import {
   FETCH_TLB,
   FILL_LIST,
   INVALID_TAG,
+  type MemoryLayout,
   MMU_MODES,
   MmuMode,
   TLB,
@@ -49,10 +50,12 @@ const fillTlb = routine("fillTlb", [I64, I32], undefined, (b, va, host) => {
   const page = b.let(b.and(va, b.i64(-4096)));
   const entry = b.let(entryAddress(b, va));
   const invalid = b.i64(INVALID_TAG);
-  const tag = (bit: number): Expr => b.select(b.and(permissions, b.i32(bit)), page, invalid);
+  const tag = (allowed: Expr): Expr => b.select(allowed, page, invalid);
   b.if(b.eqz(permissions), () => b.return());
-  b.store(entry, TLB.readTag, tag(PERMISSION.read));
-  b.store(entry, TLB.writeTag, tag(PERMISSION.write));
+  b.store(entry, TLB.readTag, tag(b.and(permissions, b.i32(PERMISSION.read))));
+  // A page that is clean in the dirty map stays out until it is written.
+  const dirty = b.call("isDirty", I32, [b.cpu(), host]);
+  b.store(entry, TLB.writeTag, tag(b.and(b.shrU(permissions, b.i32(1)), dirty)));
   b.store(entry, TLB.addend, b.sub(b.and(host, b.i32(-4096)), b.wrap(page)));
   const countAddress = b.let(b.add(b.cpu(), b.shl(b.get(I32, VCPU.mmuModeData), b.i32(2))));
   const count = b.let(b.load(I32, countAddress, VCPU.fillCount));
@@ -221,6 +224,7 @@ const storeSlow = routine("storeSlow", [I64, I32, I64], undefined, (b, va, width
     b.if(b.call("mmioStore", I32, [b.cpu(), width]), () => b.effect("accessFault", [b.cpu(), va, b.i32(Access.Write)]));
     b.return();
   });
+  b.effect("markDirty", [b.cpu(), host]);
   b.effect("fillTlb", [b.cpu(), va, host]);
   for (const w of [1, 2, 4, 8] as const) {
     b.if(b.eq(width, b.i32(w)), () => b.store(host, 0, value, w));
@@ -246,9 +250,19 @@ const probe = (name: string, access: number, tag: number): Routine =>
       b.if(host, () => b.effect("accessFault", [b.cpu(), va, b.i32(access)]));
       b.return(b.i32(0));
     });
+    if (access === Access.Write) b.effect("markDirty", [b.cpu(), host]);
     b.effect("fillTlb", [b.cpu(), va, host]);
     b.return(host);
   });
+
+/** The dirty map by host address; a byte is 0 or 1. */
+export function dirtyRoutines(layout: MemoryLayout): readonly Routine[] {
+  const entry = (b: Builder, host: Expr): Expr => b.shrU(b.sub(host, b.i32(layout.ramStart)), b.i32(12));
+  return [
+    routine("markDirty", [I32], undefined, (b, host) => b.store(entry(b, host), layout.dirtyMap, b.i32(1), 1)),
+    routine("isDirty", [I32], I32, (b, host) => b.return(b.load(I32, entry(b, host), layout.dirtyMap, 1))),
+  ];
+}
 
 export const SOFTMMU_ROUTINES: readonly Routine[] = [
   fillTlb,

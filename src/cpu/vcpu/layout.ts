@@ -141,7 +141,8 @@ const VCPU_FIELDS = [
   ["pmpcfg", 16],
   // The PMP entries that are on, in order: i64 first byte, i64 last byte, i64 pmpcfg byte.
   ["pmpCount", 4],
-  ["pad1", 4],
+  // Shared: the last `CONTROL.dirtySerial` for which the vCPU's TLBs have no entry from before. Owner: vCPU thread.
+  ["dirtySerial", 4],
   ["pmpRanges", 16 * 24],
   // Features that routines test at run time, bits of `Feature`.
   ["features", 8],
@@ -196,6 +197,10 @@ export const CONTROL = {
   running: 66,
   /** vCPU threads that have seen that the machine is stopped. */
   stoppedVcpus: 67,
+  /** Owner: migration. Grows with every look at the dirty map; see `Request.DirtySync`. */
+  dirtySerial: 68,
+  /** Counts the answers to it. */
+  dirtyAnswers: 69,
 } as const;
 
 /**
@@ -233,7 +238,10 @@ export type MemoryLayout = {
   /** In a vCPU block: the code pages. */
   readonly codePages: number;
   readonly codePageCount: number;
-  /** A byte a host page from {@link ramStart} on: bit 0 written since the last look (dirty). */
+  /**
+   * A byte a host page from {@link ramStart} on: 1 when the page may have been written since the last look (dirty).
+   * A page enters a TLB for writing only while its byte is 1; all are 1 while nobody looks.
+   */
   readonly dirtyMap: number;
   readonly ramStart: number;
   readonly blocks: readonly RamBlock[];
@@ -317,6 +325,10 @@ export const Request = {
   Reset: 16,
   /** Drop the TLBs: memory or dirty logging changed underneath. */
   FlushTlb: 32,
+  /** Bytes of the dirty map were cleared: drop the data TLBs, then answer with the serial. */
+  DirtySync: 64,
+  /** The registers were loaded from a stream: compute what follows from them. */
+  Loaded: 128,
 } as const;
 
 /** Bits of the `features` word that routines test. */

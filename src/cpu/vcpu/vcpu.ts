@@ -224,6 +224,19 @@ export class Vcpu {
     this.runtime.discardCode(this.cpu);
   }
 
+  /** Pages went clean in the dirty map: the next write to each must come by the slow path. */
+  dirtyMapCleared(): void {
+    this.runtime.flushTlbs(this.cpu);
+  }
+
+  /** The registers and the memory were loaded from a stream. */
+  loaded(): void {
+    this.pmp.refresh();
+    this.runtime.updateMode(this.cpu);
+    this.runtime.fpUpdate(this.cpu);
+    this.memoryChanged();
+  }
+
   /** Takes an interrupt if one is pending and enabled. */
   takeInterrupt(): void {
     this.runtime.interruptCheck(this.cpu);

@@ -5,12 +5,12 @@
  * client with `reconnectSeconds` tries again. Output without a peer is dropped.
  * Thread: machine.
  */
-import { lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { ListenOptions, Server, Socket } from "node:net";
 import type { CharBackend } from "#core/host.ts";
 import { InputPump } from "#io/char/input-pump.ts";
 import { ChardevError, chardevErrorCode } from "#platform/node/chardev-error.ts";
+import { removeStaleSocket } from "#platform/node/stale-socket.ts";
 
 /** Output that a slow peer may leave in our hands; beyond it output is dropped. */
 const MAX_UNSENT_BYTES = 4 << 20;
@@ -180,13 +180,4 @@ function describe(target: SocketTarget): string {
 function listenOptions(target: SocketTarget): ListenOptions {
   if ("path" in target) return { path: target.path };
   return target.host === "" ? { port: target.port } : { host: target.host, port: target.port };
-}
-
-/** A socket file that an earlier process left would make listening fail; a file of any other kind stays. */
-function removeStaleSocket(path: string): void {
-  try {
-    if (lstatSync(path).isSocket()) unlinkSync(path);
-  } catch {
-    // It is not there, or listening will say what is wrong.
-  }
 }

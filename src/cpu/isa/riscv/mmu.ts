@@ -175,11 +175,12 @@ const walk = routine("walk", [I64, I32, I32], I32, (b, va, access, mode) => {
     b.if(b.ne(wanted, low), () => {
       b.if(b.eqz(b.and(menvcfg, b.i64(MENVCFG.ADUE))), fault);
       const updated = b.or(pte, b.extU(b.and(wanted, b.i32(PTE.A | PTE.D))));
-      const pteWritable = b.call("hostOf", I32, [b.cpu(), pteAddress, b.i32(Access.Write)]);
+      const pteWritable = b.let(b.call("hostOf", I32, [b.cpu(), pteAddress, b.i32(Access.Write)]));
       b.if(b.eq(pteWritable, b.i32(NO_HOST.device)), () => {
         b.effect("accessFault", [b.cpu(), va, access]);
         b.return(b.i32(0));
       });
+      b.effect("markDirty", [b.cpu(), pteWritable]);
       // Somebody else changed the entry: look at it again.
       b.if(b.ne(b.rmw("compareExchange", 8, pteHost, updated, pte), pte), () => b.continue(label));
     });
