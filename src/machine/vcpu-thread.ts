@@ -88,7 +88,7 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
   };
   reset();
   ready();
-  loop(vcpu, words, block, reset, ports.stimecmpChanged, log.trace);
+  loop(vcpu, words, block, reset, () => ports.stimecmpChanged(), log.trace);
 }
 
 /** The ports with what a log wants to hear of them. */

@@ -118,11 +118,11 @@ test("the section is QEMU's, and loading it announces the deadlines again", () =
   const section = source.mtimer.migration[0];
   expect([section?.name, section?.version]).toEqual(["riscv_mtimer", 3]);
   const body = section?.save() as Uint8Array;
-  const never = new Array<number>(8).fill(255);
+  const never = Array.from({ length: 8 }, () => 255);
   const timecmp = [1, 2, 3, 4, 5, 6, 7, 8, ...never];
   // No time difference; QEMU's timers in nanoseconds.
   const due = [0x64, 0xc9, 0x2d, 0x91, 0xf6, 0x5a, 0xbf, 0x20];
-  expect([...body]).toEqual([...new Array<number>(8).fill(0), ...timecmp, ...due, ...never]);
+  expect([...body]).toEqual([...new Uint8Array(8), ...timecmp, ...due, ...never]);
   const target = makeMtimer();
   target.mtimer.reset();
   target.deadlines.length = 0;

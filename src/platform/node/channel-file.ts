@@ -24,7 +24,7 @@ export async function fileChannel(path: string, offset: number, direction: "read
 }
 
 /** A file that was opened by whoever started the process. */
-export function descriptorChannel(fd: number, _direction: "read" | "write"): ByteChannel {
+export function descriptorChannel(fd: number): ByteChannel {
   return channel(fd, 0, () => promisify(close)(fd));
 }
 

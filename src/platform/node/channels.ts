@@ -58,19 +58,12 @@ async function listenOn(address: ChannelAddress): Promise<ChannelListener> {
 }
 
 async function openOther(address: Exclude<ChannelAddress, SocketAddress>, direction: Direction): Promise<ByteChannel> {
-  switch (address.kind) {
-    case "exec":
-      return commandChannel(address.command, direction);
-    case "file":
-      return fileChannel(address.path, address.offset, direction);
-    case "fd": {
-      const kind = fstatSync(address.fd);
-      if (kind.isFile()) return descriptorChannel(address.fd, direction);
-      return socketChannel(
-        new Socket({ fd: address.fd, readable: true, writable: kind.isSocket() || direction === "write" }),
-      );
-    }
-  }
+  if (address.kind === "exec") return commandChannel(address.command, direction);
+  if (address.kind === "file") return fileChannel(address.path, address.offset, direction);
+  const { fd } = address;
+  const kind = fstatSync(fd);
+  if (kind.isFile()) return descriptorChannel(fd);
+  return socketChannel(new Socket({ fd, readable: true, writable: kind.isSocket() || direction === "write" }));
 }
 
 async function listenSocket(address: SocketAddress): Promise<ChannelListener> {
@@ -102,16 +95,8 @@ function listenOptions(address: SocketAddress): ListenOptions {
 }
 
 function describe(address: ChannelAddress): string {
-  switch (address.kind) {
-    case "tcp":
-      return `tcp:${address.host}:${address.port}`;
-    case "unix":
-      return `unix:${address.path}`;
-    case "exec":
-      return `exec:${address.command}`;
-    case "fd":
-      return `fd:${address.fd}`;
-    case "file":
-      return `file:${address.path}`;
-  }
+  if (address.kind === "tcp") return `tcp:${address.host}:${address.port}`;
+  if (address.kind === "exec") return `exec:${address.command}`;
+  if (address.kind === "fd") return `fd:${address.fd}`;
+  return `${address.kind}:${address.path}`;
 }

@@ -65,7 +65,11 @@ const misa = computed(
   },
 );
 function letters(value: bigint): string {
-  return [..."abcdefghijklmnopqrstuvwxyz"].filter((_, bit) => (value >> BigInt(bit)) & 1n).join("") || "(none)";
+  return (
+    Array.from("abcdefghijklmnopqrstuvwxyz")
+      .filter((_, bit) => (value >> BigInt(bit)) & 1n)
+      .join("") || "(none)"
+  );
 }
 
 const privilege = (bits: 8 | 64): Field<unknown> =>
