@@ -11,7 +11,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import { Assembler } from "../tools/differential/assembler.ts";
+import { Assembler } from "#cpu/testing/assembler.ts";
 import { ROOT } from "../tools/setup.mjs";
 import { Terminal } from "./terminal.ts";
 

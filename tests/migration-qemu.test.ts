@@ -63,7 +63,10 @@ test.skipIf(missing !== undefined)(
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, 500));
       const answer = await qmp(control, [{ execute: "migrate", arguments: { uri: `unix:${stream}` } }]);
-      if (!answer.includes("error") && /completed|active|setup/.test(await qmp(control, [{ execute: "query-migrate" }])))
+      if (
+        !answer.includes("error") &&
+        /completed|active|setup/.test(await qmp(control, [{ execute: "query-migrate" }]))
+      )
         break;
       if (Date.now() - started > 30_000) throw new Error(answer);
     }

@@ -5,7 +5,7 @@
 import { availableParallelism } from "node:os";
 import { afterAll, describe, expect, test } from "vitest";
 import type { BareMemory } from "#cpu/testing/bare-machine.ts";
-import type { Assembler } from "../../tools/differential/assembler.ts";
+import type { Assembler } from "#cpu/testing/assembler.ts";
 import { ENGINES, type EngineName } from "../../tools/differential/engine.ts";
 import {
   AQ,

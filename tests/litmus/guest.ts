@@ -1,5 +1,5 @@
 /** What the guest programs of the litmus tests have in common: registers, memory map, code that waits. */
-import { Assembler } from "../../tools/differential/assembler.ts";
+import { Assembler } from "#cpu/testing/assembler.ts";
 import { RAM_BASE } from "#cpu/testing/bare-machine.ts";
 
 export const RAM_BYTES = 16 * 2 ** 20;

@@ -6,7 +6,7 @@
  * Spec: RISC-V Unprivileged 20240411, chapter 17 (RVWMO) and appendix A.
  */
 import type { BareMemory } from "#cpu/testing/bare-machine.ts";
-import type { Assembler } from "../../tools/differential/assembler.ts";
+import type { Assembler } from "#cpu/testing/assembler.ts";
 import { barrier, CELL_BYTES, DATA, fence, fenceTso, program, type Program, RW, T0, T1, ZERO } from "./guest.ts";
 import type { Harts } from "./harts.ts";
 

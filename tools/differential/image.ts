@@ -5,7 +5,7 @@
  *
  * The same image runs in QEMU's user mode (as a static ELF) and on a bare machine of ours; only the runner's end differs.
  */
-import { Assembler } from "./assembler.ts";
+import { Assembler } from "#cpu/testing/assembler.ts";
 import { BUFFER, RUNNER_REGISTER as TP } from "./sequence.ts";
 
 export const IMAGE_BASE = 0x8000_0000;

@@ -8,7 +8,7 @@
  * A case ends at its first trap to machine mode. The same image runs in qemu-system-riscv64 and on a bare machine of
  * ours; at the end QEMU's sends the records to the UART and powers off, ours waits.
  */
-import { Assembler } from "./assembler.ts";
+import { Assembler } from "#cpu/testing/assembler.ts";
 import type { Ending } from "./image.ts";
 
 export const PRIVILEGED_BASE = 0x8000_0000;

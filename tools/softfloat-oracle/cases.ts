@@ -38,10 +38,53 @@ export class CaseBatch {
   operand(index: number, which: number): bigint {
     return this.values[index * 4 + 1 + which] as bigint;
   }
+  /**
+   * The register that holds operand 0 to 2. A narrow one is boxed, unless the case has it that it is not: then the
+   * operand is the canonical NaN.
+   */
+  register(index: number, which: number): bigint {
+    const value = this.operand(index, which);
+    const format = this.format(index);
+    if (format === FloatFormatIndex.f64 || isFromInteger(this.op(index))) return value;
+    const shift = format === FloatFormatIndex.f32 ? 32n : 16n;
+    const badlyBoxed = (this.words[index * REQUEST_WORDS] as number) >>> 24;
+    const box = -1n << shift;
+    // One bit of the box is clear.
+    const hole = badlyBoxed & (1 << which) ? 1n << (shift + BigInt(index % (64 - Number(shift)))) : 0n;
+    return BigInt.asUintN(64, (box ^ hole) | value);
+  }
 }
+
+const isFromInteger = (op: number): boolean => op >= FloatOp.from_i32 && op <= FloatOp.from_u64;
 
 /** Fills batches; leaves `count` below the capacity only in the last one. */
 export type CaseSource = { next(batch: CaseBatch): void };
+
+/** Another source's cases, some operands of which are not boxed in their registers, and so the canonical NaN. */
+export class BadlyBoxedCases implements CaseSource {
+  readonly #source: CaseSource;
+  readonly #random: () => number;
+
+  constructor(source: CaseSource, seed: number) {
+    this.#source = source;
+    this.#random = randomWords(seed);
+  }
+
+  next(batch: CaseBatch): void {
+    this.#source.next(batch);
+    for (let index = 0; index < batch.count; index++) {
+      const format = batch.format(index);
+      if (format === FloatFormatIndex.f64 || isFromInteger(batch.op(index)) || this.#random() % 16 !== 0) continue;
+      const which = this.#random() % 8;
+      batch.words[index * REQUEST_WORDS] = (batch.words[index * REQUEST_WORDS] as number) | (which << 24);
+      for (let operand = 0; operand < 3; operand++) {
+        if (which & (1 << operand)) {
+          batch.values[index * 4 + 1 + operand] = format === FloatFormatIndex.f32 ? 0x7fc00000n : 0x7e00n;
+        }
+      }
+    }
+  }
+}
 
 type Layout = {
   readonly name: FloatFormatName;

@@ -1,6 +1,7 @@
 /** Runs cases through an oracle and through an implementation (src/cpu/softfloat) and collects the differences. */
 
 import { FloatFormatIndex, type FloatFormatName, FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
+import type { FloatResult } from "#cpu/softfloat/round.ts";
 import { CaseBatch, type CaseSource } from "./cases.ts";
 import { type Oracle, UNANSWERED } from "./oracle-process.ts";
 
@@ -13,6 +14,29 @@ export type Comparison = {
   readonly examples: readonly string[];
 };
 
+export type Answer = FloatResult & {
+  /** Flags that were set already; 0 by default. */
+  readonly before?: number;
+};
+/** Takes a batch, and gives the answer of each case until the next batch; undefined where it has none. */
+export type Implementation = (batch: CaseBatch) => (index: number) => Answer | undefined;
+
+/** An implementation that takes its cases one by one. */
+export const caseByCase =
+  (implementation: typeof floatSlowOp): Implementation =>
+  (batch) =>
+  (index) =>
+    implementation(
+      batch.op(index) as FloatOp,
+      batch.format(index) as FloatFormatIndex,
+      batch.rounding(index),
+      batch.operand(index, 0),
+      batch.operand(index, 1),
+      batch.operand(index, 2),
+    );
+
+const SOFTFLOAT: ReadonlyMap<string, Implementation> = new Map([["softfloat", caseByCase(floatSlowOp)]]);
+
 const BATCH_CASES = 32768;
 const MAX_EXAMPLES = 20;
 
@@ -21,7 +45,7 @@ export async function compareWithOracle(
   oracle: Oracle,
   source: CaseSource,
   limit: number,
-  implementation: typeof floatSlowOp = floatSlowOp,
+  implementations: ReadonlyMap<string, Implementation> = SOFTFLOAT,
   onProgress?: (done: number) => void,
 ): Promise<Comparison> {
   let sent = 0;
@@ -46,25 +70,20 @@ export async function compareWithOracle(
     const batch = inFlight.shift();
     if (batch === undefined) break;
     const answers = await oracle.receive(batch.count);
-    for (let i = 0; i < batch.count; i++) {
-      const bits = answers[2 * i] as bigint;
-      const flags = answers[2 * i + 1] as bigint;
-      if (flags === UNANSWERED) {
-        unanswered++;
-        continue;
-      }
-      const ours = implementation(
-        batch.op(i) as FloatOp,
-        batch.format(i) as FloatFormatIndex,
-        batch.rounding(i),
-        batch.operand(i, 0),
-        batch.operand(i, 1),
-        batch.operand(i, 2),
-      );
-      if (ours.bits === bits && ours.flags === Number(flags)) continue;
-      differences++;
-      if (examples.length < MAX_EXAMPLES) {
-        examples.push(`${describeCase(batch, i)}: oracle ${hex(bits)} ${flags}, ours ${hex(ours.bits)} ${ours.flags}`);
+    for (let i = 0; i < batch.count; i++) if (answers[2 * i + 1] === UNANSWERED) unanswered++;
+    for (const [name, implementation] of implementations) {
+      const answerOf = implementation(batch);
+      for (let i = 0; i < batch.count; i++) {
+        const bits = answers[2 * i] as bigint;
+        const flags = answers[2 * i + 1] as bigint;
+        const ours = flags === UNANSWERED ? undefined : answerOf(i);
+        if (!ours || (ours.bits === bits && ours.flags === (Number(flags) | (ours.before ?? 0)))) continue;
+        differences++;
+        if (examples.length >= MAX_EXAMPLES) continue;
+        examples.push(
+          `${describeCase(batch, i)}: oracle ${hex(bits)} ${flags}, ` +
+            `${name} ${hex(ours.bits)} ${ours.flags} (before ${ours.before ?? 0})`,
+        );
       }
     }
     done += batch.count;

@@ -15,8 +15,9 @@ import {
   StmtKind,
   type ValueType,
 } from "#cpu/ir/ir.ts";
-import { UNARY } from "#cpu/ir/ops.ts";
-import { emitFusedMultiplyAdd, type EngineFeatures } from "#cpu/engine/features.ts";
+import { CONVERT, UNARY } from "#cpu/ir/ops.ts";
+import type { EngineFeatures } from "#cpu/engine/features.ts";
+import { emitBoxF32, emitFusedMultiplyAdd, emitLowF32 } from "#cpu/engine/vector.ts";
 import type { Code } from "#cpu/wasm/code.ts";
 import { VOID } from "#cpu/wasm/code.ts";
 
@@ -185,8 +186,12 @@ export abstract class Emitter {
         code.localGet(this.#temp(e.op));
         break;
       case ExprKind.Unary:
-        this.expr(e.a as Expr);
-        code.op(e.op);
+        if (e.op === CONVERT.boxF32[0]) emitBoxF32(code, () => this.expr(e.a as Expr));
+        else {
+          this.expr(e.a as Expr);
+          if (e.op === CONVERT.lowF32[0]) emitLowF32(code);
+          else code.op(e.op);
+        }
         break;
       case ExprKind.Binary:
         this.expr(e.a as Expr);
@@ -346,13 +351,13 @@ export abstract class Emitter {
       case F32: {
         code.byte(0x43);
         const bytes = new Uint8Array(Float32Array.of(e.value as number).buffer);
-        code.append(bytes);
+        code.append(Number.isNaN(e.value) ? CANONICAL_NAN_F32 : bytes);
         break;
       }
       default: {
         code.byte(0x44);
         const bytes = new Uint8Array(Float64Array.of(e.value as number).buffer);
-        code.append(bytes);
+        code.append(Number.isNaN(e.value) ? CANONICAL_NAN_F64 : bytes);
       }
     }
   }
@@ -360,6 +365,10 @@ export abstract class Emitter {
 
 /** The routine that computes a fused multiply-add where the engine cannot. */
 export const fusedMultiplyAddRoutine = (type: ValueType): string => (type === F64 ? "fmaF64" : "fmaF32");
+
+/** JavaScript leaves open which bits a NaN has. */
+const CANONICAL_NAN_F32 = Uint8Array.of(0, 0, 0xc0, 0x7f);
+const CANONICAL_NAN_F64 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0xf8, 0x7f);
 
 /** Opcode of a zero-extending load of `width` bytes into `type`. */
 export function loadOpcode(type: ValueType, width: number): number {

@@ -1,11 +1,6 @@
 import { expect, test } from "vitest";
-import {
-  acceptsRelaxedSimd,
-  type EmitMultiplyAdd,
-  emitFusedMultiplyAdd,
-  isFused,
-  probeEngineFeatures,
-} from "#cpu/engine/features.ts";
+import { acceptsRelaxedSimd, isFused, probeEngineFeatures } from "#cpu/engine/features.ts";
+import { type EmitMultiplyAdd, emitFusedMultiplyAdd } from "#cpu/engine/vector.ts";
 import { F64 } from "#cpu/wasm/code.ts";
 
 /** Rounds the product and the sum. */

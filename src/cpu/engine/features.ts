@@ -7,7 +7,8 @@
  *
  * Spec: WebAssembly relaxed-SIMD proposal, "Relaxed fused multiply-add".
  */
-import { Code, F32, F64, I32, type ValueType } from "#cpu/wasm/code.ts";
+import { Code, F32, F64, I32 } from "#cpu/wasm/code.ts";
+import { type EmitMultiplyAdd, emitFusedMultiplyAdd } from "#cpu/engine/vector.ts";
 import { encodeModule, type FunctionBody } from "#cpu/wasm/module.ts";
 
 export type EngineFeatures = {
@@ -45,14 +46,6 @@ const CASES: readonly { readonly type: typeof F32 | typeof F64; readonly negated
 ];
 /** Rounds in one call that make V8 optimise the function. */
 const WARM_ROUNDS = 100_000;
-
-/** Emits x * y + z, or -(x * y) + z when `negated`. */
-export type EmitMultiplyAdd = (
-  code: Code,
-  type: ValueType,
-  negated: boolean,
-  operands: readonly (() => void)[],
-) => void;
 
 type Probe = (x: number, y: number, z: number, expected: number, rounds: number) => number;
 
@@ -115,21 +108,3 @@ function probeFunction(
   code.end();
   return { name, type: { params: [type, type, type, type, I32], results: [I32] }, locals: [], code: code.finish() };
 }
-
-/** Opcodes after the prefix 0xfd. */
-const SIMD = {
-  f32: { splat: 0x13, extractLane: 0x1f, madd: 0x105, nmadd: 0x106 },
-  f64: { splat: 0x14, extractLane: 0x21, madd: 0x107, nmadd: 0x108 },
-} as const;
-
-/** Emits `x * y + z`, or `-(x * y) + z`, rounded once; for an engine with `fusedMultiplyAdd`. */
-export const emitFusedMultiplyAdd: EmitMultiplyAdd = (code, type, negated, operands) => {
-  const { splat, extractLane, madd, nmadd } = type === F64 ? SIMD.f64 : SIMD.f32;
-  for (const operand of operands) {
-    operand();
-    code.simd(splat);
-  }
-  code.simd(negated ? nmadd : madd);
-  code.simd(extractLane);
-  code.byte(0);
-};

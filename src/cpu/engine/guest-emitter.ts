@@ -6,26 +6,47 @@
  */
 import { Emitter, loadOpcode, signedLoadOpcode, storeOpcode } from "#cpu/engine/emitter.ts";
 import { SIGNED_BIT } from "#cpu/engine/softmmu.ts";
-import { type Expr, F64, I32, I64, type Stmt } from "#cpu/ir/ir.ts";
+import { type Expr, F64, I32, I64, type Stmt, type ValueType } from "#cpu/ir/ir.ts";
 import { TLB, VCPU } from "#cpu/vcpu/layout.ts";
+import { VOID } from "#cpu/wasm/code.ts";
 
 const INDEX_SHIFT = 7;
 const INDEX_MASK = (TLB.entries - 1) * TLB.entryBytes;
+
+/** Locals: i64 tag of the page, i32 addend. */
+export type StackPage = { readonly page: number; readonly addend: number };
 
 export abstract class GuestEmitter extends Emitter {
   protected readonly trapPendingOffset = VCPU.trapPending;
   /** Local that holds the host address of the data TLB in use. */
   protected abstract readonly tlbLocal: number;
 
+  /** Locals that hold the page of the stack and its addend, when the address is one of the stack's. */
+  protected abstract stackPage(address: Expr): StackPage | undefined;
+
   protected guestLoad(load: Expr): void {
     const { code } = this;
     const width = load.value as number;
     const va = this.scratch(I64);
+    const stack = this.stackPage(load.a as Expr);
+    if (stack) {
+      this.#onStack(load.a as Expr, va, width, stack, load.type);
+      this.#load(load);
+      code.else();
+      code.localGet(0);
+      code.localGet(va);
+      code.i32Const(width | (load.op ? SIGNED_BIT : 0));
+      code.call(this.functionIndex("stackLoad"));
+      if (load.type === F64) code.op(0xbf);
+      this.checkTrap();
+      this.loadStackPage(stack);
+      this.close();
+      return;
+    }
     const entry = this.#lookUp(load.a as Expr, va, width, TLB.readTag);
     this.openHintedIf(1, load.type);
     this.#hostAddress(va, entry);
-    if (load.type === F64) code.memory(loadOpcode(F64, 8), 0, 0);
-    else code.memory(load.op ? signedLoadOpcode(width) : loadOpcode(I64, width), 0, 0);
+    this.#load(load);
     code.else();
     code.localGet(0);
     code.localGet(va);
@@ -44,20 +65,69 @@ export abstract class GuestEmitter extends Emitter {
     const value = this.scratch(source.type);
     this.expr(source);
     code.localSet(value);
+    const slow = (routine: string): void => {
+      code.localGet(0);
+      code.localGet(va);
+      code.i32Const(width);
+      code.localGet(value);
+      if (source.type === F64) code.op(0xbd);
+      code.call(this.functionIndex(routine));
+      this.checkTrap();
+    };
+    const stack = this.stackPage(store.a as Expr);
+    if (stack) {
+      this.#onStack(store.a as Expr, va, width, stack, VOID);
+      code.localGet(value);
+      code.memory(storeOpcode(source.type, width), 0, 0);
+      code.else();
+      slow("stackStore");
+      this.loadStackPage(stack);
+      this.close();
+      return;
+    }
     const entry = this.#lookUp(store.a as Expr, va, width, TLB.writeTag);
     this.openHintedIf(1);
     this.#hostAddress(va, entry);
     code.localGet(value);
     code.memory(storeOpcode(source.type, width), 0, 0);
     code.else();
-    code.localGet(0);
-    code.localGet(va);
-    code.i32Const(width);
-    code.localGet(value);
-    if (source.type === F64) code.op(0xbd);
-    code.call(this.functionIndex("storeSlow"));
-    this.checkTrap();
+    slow("storeSlow");
     this.close();
+  }
+
+  /** The host address is on the stack. */
+  #load(load: Expr): void {
+    const { code } = this;
+    const width = load.value as number;
+    if (load.type === F64) code.memory(loadOpcode(F64, 8), 0, 0);
+    else code.memory(load.op ? signedLoadOpcode(width) : loadOpcode(I64, width), 0, 0);
+  }
+
+  /** Opens an `if` for addresses in the stack's page, with the host address on the stack: no TLB entry need be loaded. */
+  #onStack(address: Expr, va: number, width: number, stack: StackPage, type: ValueType | typeof VOID): void {
+    const { code } = this;
+    this.expr(address);
+    code.localTee(va);
+    code.i64Const(-4096 | (width - 1));
+    code.op(0x83);
+    code.localGet(stack.page);
+    code.op(0x51);
+    this.openHintedIf(1, type);
+    code.localGet(va);
+    code.op(0xa7);
+    code.localGet(stack.addend);
+    code.op(0x6a);
+  }
+
+  /** Takes over the page in the vCPU block: what a slow access has found, or what was there before a call. */
+  protected loadStackPage({ page, addend }: StackPage): void {
+    const { code } = this;
+    code.localGet(0);
+    code.memory(0x29, 2, VCPU.stackPage);
+    code.localSet(page);
+    code.localGet(0);
+    code.memory(0x28, 2, VCPU.stackAddend);
+    code.localSet(addend);
   }
 
   protected requireFloat(): void {

@@ -199,6 +199,8 @@ class InterpreterEmitter extends GuestEmitter {
     this.code.memory(0x2f, 1, offset);
   }
 
+  protected stackPage(_address: Expr): undefined {}
+
   /** ip += length; next record. */
   #advance(): void {
     const { code } = this;

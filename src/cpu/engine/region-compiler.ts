@@ -57,6 +57,7 @@ export class RegionCompiler {
   onCompile: ((code: Uint8Array) => void) | undefined;
   readonly #wanted: { readonly page: number; readonly version: number; readonly offset: number }[] = [];
   readonly #options: RegionOptions;
+  readonly #batchRegions: number;
   readonly #freeSlots: number[] = [];
   #nextSlot = 1;
 
@@ -70,8 +71,10 @@ export class RegionCompiler {
     runtime: Readonly<Record<string, RuntimeFunction>>,
     nowMs: () => number,
     options: RegionOptions,
+    batchRegions = WANTED_REGIONS,
   ) {
     this.#options = options;
+    this.#batchRegions = batchRegions;
     this.#nowMs = nowMs;
     this.#translations = new Translations(isa);
     this.#pages = pages;
@@ -86,7 +89,7 @@ export class RegionCompiler {
   /** Asks for the region at a byte offset of a code page; it may come with others a little later. */
   request(page: number, offset: number): void {
     this.#wanted.push({ page, version: this.#pages.version(page), offset });
-    if (this.#wanted.length >= WANTED_REGIONS) this.compile();
+    if (this.#wanted.length >= this.#batchRegions) this.compile();
   }
 
   /** Compiles what has been asked for. */

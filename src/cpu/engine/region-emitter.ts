@@ -9,7 +9,7 @@
  */
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { type FunctionIndex, Locals } from "#cpu/engine/emitter.ts";
-import { GuestEmitter } from "#cpu/engine/guest-emitter.ts";
+import { GuestEmitter, type StackPage } from "#cpu/engine/guest-emitter.ts";
 import { type Block, isIrreducible, type Region } from "#cpu/engine/region.ts";
 import type { RegisterSet, Translated } from "#cpu/engine/translated.ts";
 import {
@@ -34,12 +34,14 @@ const BASE = 1;
 const DEPTH = 2;
 
 /** What every region may call, beside what its instructions do. */
-export const REGION_ROUTINES = ["callFar", "loadSlow", "storeSlow", "fpEnable"] as const;
+export const REGION_ROUTINES = ["callFar", "loadSlow", "storeSlow", "stackLoad", "stackStore", "fpEnable"] as const;
 
 export type RegionOptions = {
   readonly features: EngineFeatures;
   /** Leave after so many rounds of loops, for who wants to look in between. */
   readonly loopBudget?: number | undefined;
+  /** Accesses relative to this register share the page of the stack. */
+  readonly stackRegister: number;
 };
 
 /** Indices of the functions in the same module, by their offset in the page. */
@@ -67,6 +69,8 @@ class RegionEmitter extends GuestEmitter {
   readonly #npc: number;
   readonly #exitOffset: number;
   readonly #touchesMemory: boolean;
+  readonly #stackRegister: number;
+  #stackPage: StackPage | undefined;
   readonly #stubs = new Map<string, Stub>();
   readonly #loopLabels = new Map<Block, number>();
   readonly #mergeLabels = new Map<Block, number>();
@@ -91,6 +95,11 @@ class RegionEmitter extends GuestEmitter {
     this.#npc = this.locals.allocate(I64);
     this.#exitOffset = this.locals.allocate(I32);
     this.#touchesMemory = region.blocks.some((block) => block.instructions.some((i) => i.touchesMemory));
+    this.#stackRegister = options.stackRegister;
+    const onStack = (i: Translated): boolean => i.statements.some((s) => this.#isOnStack(s));
+    if (region.blocks.some((block) => block.instructions.some(onStack))) {
+      this.#stackPage = { page: this.locals.allocate(I64), addend: this.locals.allocate(I32) };
+    }
   }
 
   emit(name: string): FunctionBody {
@@ -464,6 +473,20 @@ class RegionEmitter extends GuestEmitter {
     code.localGet(0);
     code.memory(0x28, 2, VCPU.tlbData);
     code.localSet(this.tlbLocal);
+    if (this.#stackPage) this.loadStackPage(this.#stackPage);
+  }
+
+  /** True for a statement that accesses memory relative to the stack pointer. */
+  #isOnStack(s: Stmt): boolean {
+    if (s.kind === StmtKind.GuestStore) return this.#isStackAddress(s.a as Expr);
+    return s.a?.kind === ExprKind.GuestLoad && this.#isStackAddress(s.a.a as Expr);
+  }
+  #isStackAddress(address: Expr): boolean {
+    const base = address.kind === ExprKind.Binary && address.b?.kind === ExprKind.Const ? address.a : address;
+    return base?.kind === ExprKind.Reg && base.operand === this.#stackRegister;
+  }
+  protected stackPage(address: Expr): StackPage | undefined {
+    return this.#isStackAddress(address) ? this.#stackPage : undefined;
   }
 
   #spill(code: Code, { x, f }: RegisterSet): void {

@@ -109,6 +109,7 @@ const SUPERVISOR_FETCH = 1;
 
 /** Invalidates everything. */
 const flushTlbs = routine("flushTlbs", [], undefined, (b) => {
+  b.set(VCPU.stackPage, b.i64(INVALID_TAG));
   b.effect("flushTranslations", [b.cpu()]);
   flushData(b, MmuMode.Machine);
   flushFetch(b, 0, MMU_MODES);
@@ -116,6 +117,7 @@ const flushTlbs = routine("flushTlbs", [], undefined, (b) => {
 
 /** Invalidates everything that comes from page tables. */
 const flushTranslations = routine("flushTranslations", [], undefined, (b) => {
+  b.set(VCPU.stackPage, b.i64(INVALID_TAG));
   for (const mode of TRANSLATED_MODES) flushData(b, mode);
   flushFetch(b, USER_FETCH, 2);
   b.set(VCPU.localEntries, b.i32(0));
@@ -125,6 +127,7 @@ const flushTranslations = routine("flushTranslations", [], undefined, (b) => {
 
 /** Invalidates what belongs to the current address space alone: global pages stay. */
 const flushContext = routine("flushContext", [], undefined, (b) => {
+  b.set(VCPU.stackPage, b.i64(INVALID_TAG));
   b.if(b.get(I32, VCPU.localEntries), () => {
     b.effect("flushTranslations", [b.cpu()]);
     b.return();
@@ -136,6 +139,7 @@ const flushContext = routine("flushContext", [], undefined, (b) => {
 
 /** Invalidates the page of `va`; everything when a large page may cover it. */
 const flushAddress = routine("flushAddress", [I64], undefined, (b, va) => {
+  b.set(VCPU.stackPage, b.i64(INVALID_TAG));
   b.if(b.and(b.geU(va, b.get(I64, VCPU.largeFirst)), b.leU(va, b.get(I64, VCPU.largeLast))), () => {
     b.effect("flushTranslations", [b.cpu()]);
     b.return();
@@ -162,6 +166,50 @@ function extended(b: Builder, value: Expr, kind: Expr): Expr {
   return b.select(b.and(kind, b.i32(SIGNED_BIT)), b.shrS(b.shl(value, shift), shift), value);
 }
 
+/**
+ * Host address of `width` bytes that lie in one page, by the TLB if its tag (`TLB.readTag`, `TLB.writeTag`) is there for
+ * the page, else by the page walk. 0 with a trap recorded, 1 for a device.
+ */
+function hostOfAccess(b: Builder, va: Expr, width: Expr, access: number, tag: number): Expr {
+  const host = b.variable(b.i32(0));
+  const entry = b.let(entryAddress(b, va));
+  b.if(
+    b.eq(b.load(I64, entry, tag), b.and(va, b.i64(-4096))),
+    () => b.assign(host, b.add(b.load(I32, entry, TLB.addend), b.wrap(va))),
+    () => {
+      const mode = b.get(I32, VCPU.mmuModeData);
+      b.assign(host, b.call("translateSpan", I32, [b.cpu(), va, width, b.i32(access), mode]));
+      b.if(b.gtU(host, b.i32(1)), () => {
+        if (access === Access.Write) b.effect("markDirty", [b.cpu(), host]);
+        b.effect("fillTlb", [b.cpu(), va, host]);
+      });
+    },
+  );
+  return host;
+}
+
+/** Remembers the page of `va` as the stack's when the TLB says that it can be read and written. */
+function rememberStack(b: Builder, va: Expr): void {
+  const entry = b.let(entryAddress(b, va));
+  const page = b.let(b.and(va, b.i64(-4096)));
+  const both = b.and(b.eq(b.load(I64, entry, TLB.readTag), page), b.eq(b.load(I64, entry, TLB.writeTag), page));
+  b.if(both, () => {
+    b.set(VCPU.stackPage, page);
+    b.set(VCPU.stackAddend, b.load(I32, entry, TLB.addend));
+  });
+}
+
+/** As `loadSlow` and `storeSlow`, for accesses relative to the stack pointer. */
+const stackLoad = routine("stackLoad", [I64, I32], I64, (b, va, kind) => {
+  const value = b.let(b.call("loadSlow", I64, [b.cpu(), va, kind]));
+  rememberStack(b, va);
+  b.return(value);
+});
+const stackStore = routine("stackStore", [I64, I32, I64], undefined, (b, va, width, value) => {
+  b.effect("storeSlow", [b.cpu(), va, width, value]);
+  rememberStack(b, va);
+});
+
 /** Loads `kind & 15` bytes from `va`; i64, extended as the kind says. May record a trap (and returns 0 then). */
 const loadSlow = routine("loadSlow", [I64, I32], I64, (b, va, kind) => {
   const width = b.let(b.and(kind, b.i32(15)));
@@ -177,9 +225,7 @@ const loadSlow = routine("loadSlow", [I64, I32], I64, (b, va, kind) => {
     });
     b.return(extended(b, value, kind));
   });
-  const host = b.let(
-    b.call("translateSpan", I32, [b.cpu(), va, width, b.i32(Access.Read), b.get(I32, VCPU.mmuModeData)]),
-  );
+  const host = hostOfAccess(b, va, width, Access.Read, TLB.readTag);
   b.if(lastHost(b, host), () => {
     b.if(b.eqz(host), () => b.return(b.i64(0)));
     b.if(b.call("mmioLoad", I32, [b.cpu(), width]), () => {
@@ -188,7 +234,6 @@ const loadSlow = routine("loadSlow", [I64, I32], I64, (b, va, kind) => {
     });
     b.return(extended(b, b.let(b.get(I64, VCPU.helperResult)), kind));
   });
-  b.effect("fillTlb", [b.cpu(), va, host]);
   const value = b.variable(b.i64(0));
   for (const w of [1, 2, 4, 8] as const) {
     b.if(b.eq(width, b.i32(w)), () => b.assign(value, b.load(I64, host, 0, w)));
@@ -215,17 +260,13 @@ const storeSlow = routine("storeSlow", [I64, I32, I64], undefined, (b, va, width
     });
     b.return();
   });
-  const host = b.let(
-    b.call("translateSpan", I32, [b.cpu(), va, width, b.i32(Access.Write), b.get(I32, VCPU.mmuModeData)]),
-  );
+  const host = hostOfAccess(b, va, width, Access.Write, TLB.writeTag);
   b.if(lastHost(b, host), () => {
     b.if(b.eqz(host), () => b.return());
     b.set(VCPU.helperResult, value);
     b.if(b.call("mmioStore", I32, [b.cpu(), width]), () => b.effect("accessFault", [b.cpu(), va, b.i32(Access.Write)]));
     b.return();
   });
-  b.effect("markDirty", [b.cpu(), host]);
-  b.effect("fillTlb", [b.cpu(), va, host]);
   for (const w of [1, 2, 4, 8] as const) {
     b.if(b.eq(width, b.i32(w)), () => b.store(host, 0, value, w));
   }
@@ -273,6 +314,8 @@ export const SOFTMMU_ROUTINES: readonly Routine[] = [
   discardCode,
   loadSlow,
   storeSlow,
+  stackLoad,
+  stackStore,
   probe("probeRead", Access.Read, TLB.readTag),
   probe("probeWrite", Access.Write, TLB.writeTag),
 ];

@@ -91,6 +91,9 @@ export const CONVERT = {
   i64FromF32U: [0xfc05, "f32", "i64"],
   i64FromF64S: [0xfc06, "f64", "i64"],
   i64FromF64U: [0xfc07, "f64", "i64"],
+  /** Our own opcodes: the f32 in the low half of an f64's bits; the f64 with an f32 there and ones above. */
+  lowF32: [0x10000, "f64", "f32"],
+  boxF32: [0x10001, "f32", "f64"],
 } as const satisfies Record<string, readonly [number, string, string]>;
 
 /** Read-modify-write on shared memory: opcodes for 32 and 64 bits (threads proposal, "rmw"). */

@@ -6,7 +6,7 @@
  */
 import { type Expr, ExprKind, F32, F64, I32, I64, type Operand, type Stmt, StmtKind } from "#cpu/ir/ir.ts";
 import { BINARY, COMPARE, CONVERT, RMW, UNARY } from "#cpu/ir/ops.ts";
-import { VCPU } from "#cpu/vcpu/layout.ts";
+import { VCPU, VCPU_FILL_LISTS } from "#cpu/vcpu/layout.ts";
 
 const TYPE_NAMES = ["i32", "i64", "f32", "f64"] as const;
 const TYPE_BY_CODE: Readonly<Record<number, string>> = { [I32]: "i32", [I64]: "i64", [F32]: "f32", [F64]: "f64" };
@@ -26,7 +26,7 @@ for (const table of [BINARY, COMPARE, UNARY]) {
 for (const [name, [opcode]] of Object.entries(CONVERT)) OP_NAMES.set(opcode, name);
 const RMW_NAMES = new Map<number, string>();
 for (const [name, opcodes] of Object.entries(RMW)) for (const opcode of opcodes) RMW_NAMES.set(opcode, name);
-const FIELD_OF_OFFSET = new Map(Object.entries(VCPU).map(([name, offset]) => [offset, name] as const));
+const FIELDS = Object.entries(VCPU).sort(([, x], [, y]) => y - x);
 
 /** The statements as lines, each ended by a newline. */
 export function printIr(statements: readonly Stmt[]): string {
@@ -91,12 +91,17 @@ function statement(s: Stmt, indent: string): string {
 
 const hint = (op: number): string => ["", " (call)", " (return)"][op] ?? "";
 
+const isField = (offset: number): boolean => offset > 0 && offset < VCPU_FILL_LISTS;
+function fieldAt(offset: number): string {
+  const [name, start] = FIELDS.find(([, first]) => first <= offset) ?? ["", 0];
+  return offset === start ? name : `${name}+${offset - start}`;
+}
+
 /** A place in the emulator's memory; those of the vCPU block by name. */
 function place(address: Expr, offset: number, widthBytes: number): string {
-  const field = `cpu.${FIELD_OF_OFFSET.get(offset) ?? offset}`;
-  if (address.kind === ExprKind.Cpu) return field;
-  if (address.kind === ExprKind.Binary && address.a?.kind === ExprKind.Cpu && FIELD_OF_OFFSET.has(offset)) {
-    return `${field}[${expression(address.b as Expr)}]`;
+  if (address.kind === ExprKind.Cpu) return `cpu.${fieldAt(offset)}`;
+  if (address.kind === ExprKind.Binary && address.a?.kind === ExprKind.Cpu && isField(offset)) {
+    return `cpu.${fieldAt(offset)}[${expression(address.b as Expr)}]`;
   }
   return `memory${8 * widthBytes}[${expression(address)}${offset === 0 ? "" : ` + ${offset}`}]`;
 }

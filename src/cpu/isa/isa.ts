@@ -32,6 +32,8 @@ export type Isa = {
   readonly rows: readonly IsaRow[];
   /** Routines the rows call, beside the engine's own. */
   readonly routines: readonly Routine[];
+  /** The register that is the stack pointer by convention. */
+  readonly stackRegister: number;
   /** Length in bytes of the instruction that starts with this halfword. */
   lengthOf(halfword: number): InstructionLength;
   /** Decodes a word; a 2-byte instruction stands in its low half. Unknown ones decode to the illegal row. */

@@ -66,6 +66,7 @@ export type BareMachineOptions = {
   }) => VcpuObserver | undefined;
   /** As of {@link VcpuOptions}; 0 by default. */
   readonly hotThreshold?: number;
+  readonly batchRegions?: number;
   readonly lockstep?: boolean;
   /** What the engine is found to have by default. */
   readonly features?: EngineFeatures;
@@ -95,6 +96,7 @@ export class BareMachine {
       features: options.features ?? probeEngineFeatures(),
       nowMs: Date.now,
       observer,
+      batchRegions: options.batchRegions,
       lockstep: options.lockstep,
     });
     this.reset(RAM_BASE);

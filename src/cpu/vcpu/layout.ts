@@ -151,6 +151,9 @@ const VCPU_FIELDS = [
   ["largeFirst", 8],
   ["largeLast", 8],
   ["localEntries", 4],
+  // The page that the stack was last found in, readable and writable in the current mode, or -1; i64 tag, i32 addend.
+  ["stackPage", 8],
+  ["stackAddend", 4],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
 ] as const;
@@ -256,7 +259,8 @@ export class LayoutError extends Error {
 const MAX_BYTES = 65_536 * 65_536 - 65_536;
 const DEVICE_ARENA_BYTES = 512 * 1024;
 const CONTROL_BYTES = PAGE_BYTES;
-const CODE_PAGES = 1024;
+/** Code pages of all vCPUs together, and of one: what a large program needs, and what fits beside the guest's RAM. */
+const CODE_PAGES = { all: 12_288, least: 512, most: 4096 } as const;
 
 /** Lays out a machine; throws {@link LayoutError} when it does not fit in 4 GiB. */
 export function layoutMemory(
@@ -266,7 +270,9 @@ export function layoutMemory(
   const ramPages = blocks.reduce((pages, block) => pages + align(block.sizeBytes, PAGE_BYTES) / PAGE_BYTES, 0);
   const codeIndex = VCPU_CODE_INDEX;
   const codePages = align(codeIndex + ramPages * 4, PAGE_BYTES);
-  const vcpuStride = align(codePages + CODE_PAGES * CODE_PAGE.bytes, 65_536);
+  const share = Math.floor(CODE_PAGES.all / vcpuCount);
+  const codePageCount = Math.max(CODE_PAGES.least, Math.min(CODE_PAGES.most, share));
+  const vcpuStride = align(codePages + codePageCount * CODE_PAGE.bytes, 65_536);
   const deviceArena = CONTROL_BYTES;
   const vcpus = align(deviceArena + DEVICE_ARENA_BYTES, 65_536);
   const dirtyMap = vcpus + vcpuCount * vcpuStride;
@@ -291,7 +297,7 @@ export function layoutMemory(
     vcpuStride,
     codeIndex,
     codePages,
-    codePageCount: CODE_PAGES,
+    codePageCount,
     dirtyMap,
     ramStart,
     blocks: placed,

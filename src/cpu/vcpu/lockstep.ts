@@ -271,7 +271,7 @@ export class Lockstep {
       found.push(`${nameOf(offset)} ${theirs.toString(16)} for ${mine.toString(16)}`);
     }
     for (const page of new Set([...result.pages.keys(), ...this.#before.keys()])) {
-      const theirs = result.pages.get(page) ?? (this.#before.get(page) as Uint8Array);
+      const theirs = (result.pages.get(page) ?? this.#before.get(page)) as Uint8Array;
       const mine = this.#bytes.subarray(page, page + PAGE_BYTES);
       const differs = mine.findIndex((byte, i) => byte !== theirs[i]);
       if (differs >= 0) found.push(`memory at host address 0x${(page + differs).toString(16)}`);

@@ -47,6 +47,8 @@ export type VcpuObserver = {
 export type VcpuOptions = {
   /** Entries of a place in the code after which it is translated; 0 interprets everything. */
   readonly hotThreshold: number;
+  /** Regions that are waited for to share a module; a good number by default. */
+  readonly batchRegions?: number | undefined;
   /** As {@link probeEngineFeatures} finds them in this thread. */
   readonly features: EngineFeatures;
   /** Milliseconds from any start; times the translator. */
@@ -123,7 +125,12 @@ export class Vcpu {
         runtime.routines,
         exports,
         options.nowMs,
-        { features: options.features, loopBudget: options.lockstep ? LOCKSTEP_LOOP_BUDGET : undefined },
+        {
+          features: options.features,
+          loopBudget: options.lockstep ? LOCKSTEP_LOOP_BUDGET : undefined,
+          stackRegister: isa.stackRegister,
+        },
+        options.batchRegions,
       );
       const { observer } = options;
       if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(code);
@@ -307,8 +314,8 @@ export class Vcpu {
         const mask = width === 4 ? 0xffffffff : (1 << (8 * width)) - 1;
         return ports.mmioWrite(address(), width, ((words[helperResult] as number) & mask) >>> 0) ? 0 : 1;
       },
-      timeTicks: () => this.lockstep?.time(ports.timeTicks) ?? ports.timeTicks(),
-      machineNs: () => this.lockstep?.time(ports.machineNs) ?? ports.machineNs(),
+      timeTicks: () => this.lockstep?.time(() => ports.timeTicks()) ?? ports.timeTicks(),
+      machineNs: () => this.lockstep?.time(() => ports.machineNs()) ?? ports.machineNs(),
       stimecmpChanged: () => ports.stimecmpChanged(),
       csrHelperRead: (_cpu, csr) => view.setBigUint64(cpu + VCPU.helperResult, this.pmp.read(csr), true),
       csrHelperWrite: (_cpu, csr) => {

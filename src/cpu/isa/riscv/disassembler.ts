@@ -34,7 +34,7 @@ export function disassemble(decoder: RiscvDecoder, word: number, pc: bigint): st
   const decoded = decoder.decode(word);
   if (decoded.row === decoder.illegalRow) return `.insn 0x${(word >>> 0).toString(16)}`;
   const row = decoder.rows[decoded.row] as InstructionRow;
-  const name = row.name.replace(/\.read$/, "");
+  const name = row.name.replace(/(\.fflags)?(\.read)?$/, "");
   let operands = row.operands.replace(/[a-z][a-z0-9]*/g, (operand) => operandText(operand, row, decoded, word, pc));
   if (row.name.endsWith(".read")) operands += row.name.includes("i.") ? ", 0" : ", zero";
   const rounded = row.format === "FR" || row.format === "FR4";

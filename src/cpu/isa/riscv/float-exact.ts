@@ -40,30 +40,89 @@ export function roundToOdd(b: Builder, value: Expr, error: Expr): Expr {
   return b.let(b.convert("asF64", bits));
 }
 
+export const isBelow = (b: Builder, value: Expr, limit: number): Expr => b.lt(b.abs(value), b.f64(limit));
 export const isBetween = (b: Builder, low: number, value: Expr, high: number): Expr => {
   const magnitude = b.let(b.abs(value));
   return b.and(b.ge(magnitude, b.f64(low)), b.le(magnitude, b.f64(high)));
 };
 
 /**
- * Returns `result`, which is rounded to nearest, as `mode` has it, with NX. Only the sign of `error` matters, but for a
+ * Returns `result`, which is rounded to nearest, as `mode` has it, with NX, through `finish`. Only the sign of `error` matters, but for a
  * tie. Neither of the result's neighbours overflows or is subnormal, unless the error is 0.
  */
-export function returnRounded(b: Builder, mode: Expr, result: Expr, error: Expr): void {
-  b.if(b.eq(error, b.f64(0)), () => b.return(result));
+export function returnRounded(b: Builder, mode: Expr, result: Expr, error: Expr, finish = (x: Expr): Expr => x): void {
+  b.if(b.eq(error, b.f64(0)), () => b.return(finish(result)));
   raise(b, b.i32(FFLAGS.NX));
-  b.if(b.eqz(mode), () => b.return(result));
+  b.if(b.eqz(mode), () => b.return(finish(result)));
   const bits = b.let(b.convert("bits64", result));
   // The exact value is further from zero than the result.
   const isOutward = b.let(sameSign(b, result, error));
   const outward = b.let(b.convert("asF64", b.add(bits, b.i64(1))));
   const inward = b.convert("asF64", b.sub(bits, b.i64(1)));
   const neighbour = b.let(b.select(isOutward, outward, inward));
-  b.if(b.eq(mode, b.i32(Rounding.TowardsZero)), () => b.return(b.select(isOutward, result, neighbour)));
-  b.if(b.eq(mode, b.i32(Rounding.Down)), () => b.return(b.select(b.lt(error, b.f64(0)), neighbour, result)));
-  b.if(b.eq(mode, b.i32(Rounding.Up)), () => b.return(b.select(b.lt(b.f64(0), error), neighbour, result)));
+  b.if(b.eq(mode, b.i32(Rounding.TowardsZero)), () => b.return(finish(b.select(isOutward, result, neighbour))));
+  b.if(b.eq(mode, b.i32(Rounding.Down)), () => b.return(finish(b.select(b.lt(error, b.f64(0)), neighbour, result))));
+  b.if(b.eq(mode, b.i32(Rounding.Up)), () => b.return(finish(b.select(b.lt(b.f64(0), error), neighbour, result))));
   const isTie = b.eq(b.sub(outward, result), b.add(error, error));
-  b.return(b.select(b.and(isOutward, isTie), outward, result));
+  b.return(finish(b.select(b.and(isOutward, isTie), outward, result)));
+}
+
+/** Whether a mode rounds a value of this sign towards zero, or away from it. */
+function directions(b: Builder, mode: Expr, isNegative: Expr): { isInward: Expr; isOutward: Expr } {
+  const either = (negative: number, positive: number): Expr =>
+    b.or(b.and(b.eq(mode, b.i32(negative)), isNegative), b.and(b.eq(mode, b.i32(positive)), b.eqz(isNegative)));
+  return {
+    isInward: b.let(b.or(b.eq(mode, b.i32(Rounding.TowardsZero)), either(Rounding.Up, Rounding.Down))),
+    isOutward: b.let(either(Rounding.Down, Rounding.Up)),
+  };
+}
+
+/** What comes near or below the smallest normal number is computed larger by this, and then rounded to its place. */
+export const SCALE = 2 ** 600;
+/** Bits of 2^-1022 * SCALE. */
+const SCALED_NORMAL = BigInt(1023 - 1022 + 600) << 52n;
+/** Below this times SCALE only the sign matters. */
+export const NEGLIGIBLE = 2 ** -900;
+
+/**
+ * (value + error) / SCALE with its flags; `value` is rounded to nearest, and only the sign of `error` matters, but for
+ * a tie. A value below NEGLIGIBLE is not exact.
+ */
+const roundTiny = routine("roundTiny", [I32, F64, F64], F64, (b, mode, value, error) => {
+  const isNegligible = b.lt(b.abs(value), b.f64(NEGLIGIBLE));
+  const bits = b.let(b.convert("bits64", b.select(isNegligible, b.copysign(b.f64(NEGLIGIBLE), value), value)));
+  const magnitude = b.let(b.and(bits, b.i64(2n ** 63n - 1n)));
+  const outOrIn = b.select(sameSign(b, value, error), b.i64(1), b.i64(-1));
+  const sticky = b.let(b.select(b.eq(error, b.f64(0)), b.i64(0), outOrIn));
+  const isNormal = b.geS(b.add(magnitude, b.shrS(sticky, b.i64(63))), b.i64(SCALED_NORMAL));
+  b.if(isNormal, () => returnRounded(b, mode, value, error, (scaled) => b.mul(scaled, b.f64(1 / SCALE))));
+
+  // The significand with two bits more, in which the error is seen, loses the bits below a subnormal's last place.
+  const exponent = b.shrU(magnitude, b.i64(52));
+  const bitsBelow = b.let(b.sub(b.i64(SCALED_NORMAL >> 52n), exponent));
+  const shift = b.let(b.add(b.select(b.ltS(bitsBelow, b.i64(60)), bitsBelow, b.i64(60)), b.i64(2)));
+  const significand = b.or(b.and(magnitude, b.i64(2n ** 52n - 1n)), b.i64(2n ** 52n));
+  const exact = b.let(b.add(b.shl(significand, b.i64(2)), sticky));
+  const kept = b.let(b.shrU(exact, shift));
+  const lost = b.let(b.sub(exact, b.shl(kept, shift)));
+  const half = b.let(b.shl(b.i64(1), b.sub(shift, b.i64(1))));
+  const isNegative = b.let(b.ltS(bits, b.i64(0)));
+  const { isInward, isOutward } = directions(b, mode, isNegative);
+  // A tie goes to an even number, or away from zero.
+  const breaksTie = b.or(b.and(kept, b.i64(1)), b.extU(b.ne(mode, b.i32(Rounding.Nearest))));
+  const isNearestUp = b.and(b.gtU(b.add(lost, breaksTie), half), b.eqz(isInward));
+  const isUp = b.select(isOutward, b.ne(lost, b.i64(0)), isNearestUp);
+  const result = b.let(b.add(kept, b.extU(isUp)));
+  // Tiny when below the smallest normal number rounded as if the exponent were unbounded (20.3).
+  const outward = b.select(b.and(isOutward, b.gtS(sticky, b.i64(0))), b.i64(1), b.i64(0));
+  const inward = b.select(b.and(isInward, b.ltS(sticky, b.i64(0))), b.i64(1), b.i64(0));
+  const unbounded = b.sub(b.add(magnitude, outward), inward);
+  const underflow = b.select(b.ltS(unbounded, b.i64(SCALED_NORMAL)), b.i32(FFLAGS.NX | FFLAGS.UF), b.i32(FFLAGS.NX));
+  b.if(b.ne(lost, b.i64(0)), () => raise(b, b.let(underflow)));
+  b.return(b.convert("asF64", b.or(result, b.and(bits, b.i64(-(2n ** 63n))))));
+});
+export function returnTiny(b: Builder, mode: Expr, value: Expr, error: Expr): void {
+  b.return(b.call("roundTiny", F64, [b.cpu(), mode, value, error]));
 }
 
 const LARGEST_F32 = (2 - 2 ** -23) * 2 ** 127;
@@ -87,10 +146,7 @@ const roundF32 = routine("roundF32", [I32, F64], F32, (b, mode, value) => {
   const nearestMagnitude = b.let(b.abs(b.convert("promote", nearest)));
   const bits = b.variable(b.convert("bits32", nearest));
   const isNegative = b.let(b.lt(value, b.f64(0)));
-  const directed = (towards: number, away: number): Expr =>
-    b.or(b.and(b.eq(mode, b.i32(towards)), isNegative), b.and(b.eq(mode, b.i32(away)), b.eqz(isNegative)));
-  const isInward = b.let(b.or(b.eq(mode, b.i32(Rounding.TowardsZero)), directed(Rounding.Up, Rounding.Down)));
-  const isOutward = b.let(directed(Rounding.Down, Rounding.Up));
+  const { isInward, isOutward } = directions(b, mode, isNegative);
   b.if(
     b.lt(nearestMagnitude, magnitude),
     () => {
@@ -168,4 +224,4 @@ export function fusedError(b: Builder, x: Expr, y: Expr, z: Expr, result: Expr):
   return roundToOdd(b, total.sum, total.error);
 }
 
-export const EXACT_ROUTINES: readonly Routine[] = [roundF32, fmaF64, fmaF32];
+export const EXACT_ROUTINES: readonly Routine[] = [roundF32, roundTiny, fmaF64, fmaF32];

@@ -46,7 +46,7 @@ export function setBits(b: Builder, format: Format, reg: Operand, bits: Expr): v
 }
 export function setNative(b: Builder, format: NativeFormat, reg: Operand, value: Expr): void {
   if (format === D) b.setFReg(reg, value);
-  else setBits(b, format, reg, b.extU(b.convert("bits32", value)));
+  else b.setFReg(reg, b.convert("boxF32", value));
 }
 
 /** A register as an operand of the fast path: whole, as i64 where narrow, and its value if that is boxed. */
@@ -56,7 +56,7 @@ export function source(b: Builder, format: NativeFormat, reg: Operand): Source {
   const raw = b.let(b.getFReg(reg));
   if (format === D) return { raw, wide: undefined, value: raw };
   const wide = b.let(b.convert("bits64", raw));
-  return { raw, wide, value: b.let(b.convert("asF32", b.wrap(wide))) };
+  return { raw, wide, value: b.let(b.convert("lowF32", raw)) };
 }
 /** Not 0 when an operand's `value` is not right, because it is not boxed. Undefined when that cannot be. */
 export function badlyBoxed(b: Builder, sources: readonly Source[]): Expr | undefined {

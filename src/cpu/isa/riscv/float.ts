@@ -8,6 +8,7 @@
  */
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I64, type Operand } from "#cpu/ir/ir.ts";
+import { FLI_VALUES, fliBits } from "#cpu/isa/riscv/float-immediates.ts";
 import {
   isNearestAndSticky,
   isPlain,
@@ -31,18 +32,10 @@ import {
   type Source,
   source,
 } from "#cpu/isa/riscv/float-format.ts";
-import {
-  type ComparisonName,
-  COMPARISONS,
-  exactly,
-  type ExtremumName,
-  EXTREMA,
-  FMA,
-  type FmaName,
-  type IntegerKind,
-  integerOf,
-  INTEGERS,
-} from "#cpu/isa/riscv/float-routines.ts";
+import { FMA, type FmaName } from "#cpu/isa/riscv/float-arithmetic.ts";
+import { type ComparisonName, COMPARISONS, type ExtremumName, EXTREMA } from "#cpu/isa/riscv/float-comparisons.ts";
+import { type IntegerKind, integerOf, INTEGERS } from "#cpu/isa/riscv/float-conversions.ts";
+import { exactly } from "#cpu/isa/riscv/float-special.ts";
 import { type InstructionRow, type Meaning, rowsOf } from "#cpu/isa/riscv/row.ts";
 import type { FloatOpName } from "#cpu/softfloat/dispatch.ts";
 
@@ -310,64 +303,6 @@ const moveFromInteger =
     setBits(b, format, o.rd, format === D ? value : b.and(value, b.i64(mask)));
   };
 
-/** Zfa: table 25.1, the constants of fli by the rs1 field; undefined entries are set below by format. */
-const FLI_VALUES: readonly number[] = [
-  -1,
-  0,
-  2 ** -16,
-  2 ** -15,
-  2 ** -8,
-  2 ** -7,
-  0.0625,
-  0.125,
-  0.25,
-  0.3125,
-  0.375,
-  0.4375,
-  0.5,
-  0.625,
-  0.75,
-  0.875,
-  1,
-  1.25,
-  1.5,
-  1.75,
-  2,
-  2.5,
-  3,
-  4,
-  8,
-  16,
-  128,
-  256,
-  2 ** 15,
-  2 ** 16,
-  Number.POSITIVE_INFINITY,
-  Number.NaN,
-];
-function fliBits(format: Format, index: number): bigint {
-  if (index === 31) return format.canonicalNan;
-  const value = index === 1 ? format.smallest : (FLI_VALUES[index] as number);
-  const view = new DataView(new ArrayBuffer(8));
-  if (format === D) {
-    view.setFloat64(0, value);
-    return view.getBigUint64(0);
-  }
-  if (format === S) {
-    view.setFloat32(0, value);
-    return BigInt(view.getUint32(0));
-  }
-  return halfBits(value);
-}
-/** binary16 bits of a value of the table; what does not fit is what rounding to nearest gives. */
-function halfBits(value: number): bigint {
-  const sign = value < 0 ? 0x8000 : 0;
-  const magnitude = Math.abs(value);
-  if (magnitude > 65504) return BigInt(sign | 0x7c00);
-  if (magnitude < 2 ** -14) return BigInt(sign | Math.round(magnitude / 2 ** -24));
-  const exponent = Math.floor(Math.log2(magnitude));
-  return BigInt(sign | ((exponent + 15) << 10) | Math.round((magnitude / 2 ** exponent - 1) * 1024));
-}
 const loadImmediate =
   (format: Format, index: number): Meaning =>
   (b, o) => {

@@ -8,6 +8,7 @@ import { RV64B } from "#cpu/isa/riscv/bitmanip.ts";
 import { csrRoutines, csrRows } from "#cpu/isa/riscv/csr.ts";
 import { expansionNames, RiscvDecoder } from "#cpu/isa/riscv/decoder.ts";
 import type { Extensions } from "#cpu/isa/riscv/extensions.ts";
+import { FFLAGS_ACCESS } from "#cpu/isa/riscv/float-csr.ts";
 import { FLOAT } from "#cpu/isa/riscv/float.ts";
 import { FLOAT_ROUTINES } from "#cpu/isa/riscv/float-routines.ts";
 import { MMU_ROUTINES } from "#cpu/isa/riscv/mmu.ts";
@@ -16,7 +17,7 @@ import { RV64I } from "#cpu/isa/riscv/rv64i.ts";
 import { TRAP_ROUTINES } from "#cpu/isa/riscv/trap.ts";
 
 /** Every instruction there is, in the order of the tables. */
-export const RISCV_ROWS: readonly InstructionRow[] = [...RV64I, ...RV64A, ...RV64B, ...FLOAT];
+export const RISCV_ROWS: readonly InstructionRow[] = [...FFLAGS_ACCESS, ...RV64I, ...RV64A, ...RV64B, ...FLOAT];
 
 const ILLEGAL = rowsOf("i")("illegal", "0".repeat(32), "NONE", "", (b) => b.enter("illegal"));
 
@@ -39,6 +40,7 @@ export function riscvIsa(extensions: Extensions): RiscvIsa {
       lengths: row === ILLEGAL || compressed.has(row.name) ? BOTH_LENGTHS : FULL_LENGTH,
     })),
     routines: [...MMU_ROUTINES, ...TRAP_ROUTINES, ...csrRoutines(csrs), ...FLOAT_ROUTINES],
+    stackRegister: 2,
     lengthOf: (halfword) => ((halfword & 3) === 3 ? 4 : 2),
     decode: (word) => decoder.decode(word),
   };

@@ -21,6 +21,7 @@ import {
 import { recordTrap } from "#cpu/isa/riscv/mmu.ts";
 import {
   ExitReason,
+  INVALID_TAG,
   MmuMode,
   VCPU,
   VCPU_FETCH_TLBS,
@@ -33,6 +34,7 @@ const has = (b: Builder, word: Expr, mask: bigint): Expr => b.ne(b.and(word, b.i
 
 /** Recomputes what depends on privilege and mstatus: TLBs in use, floating-point readiness. */
 const updateMode = routine("updateMode", [], undefined, (b) => {
+  b.set(VCPU.stackPage, b.i64(INVALID_TAG));
   const mstatus = b.let(b.get(I64, VCPU.mstatus));
   const privilege = b.let(b.get(I32, VCPU.privilege));
   b.set(VCPU.fpReady, b.eq(b.and(b.wrap(b.shrU(mstatus, b.i64(FS_BIT))), b.i32(3)), b.i32(3)));
