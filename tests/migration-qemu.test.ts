@@ -47,11 +47,10 @@ test.skipIf(missing !== undefined)(
     const machine = ["-M", "virt", "-smp", "2", "-m", "192M", "-bios", firmware];
     const control = join(folder, "qmp");
     const stream = join(folder, "stream");
-    const append = "console=ttyS0 quiet COLUMNS=1000";
-    const qemu = new Guest("qemu-system-riscv64", [
-      ...[...machine, "-cpu", CPU, "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none"],
-      ...["-kernel", kernel, "-initrd", initrd, "-append", append, "-qmp", `unix:${control},server=on,wait=off`],
-    ]);
+    const serial = ["-cpu", CPU, "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none"];
+    const boot = ["-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet COLUMNS=1000"];
+    const monitor = ["-qmp", `unix:${control},server=on,wait=off`];
+    const qemu = new Guest("qemu-system-riscv64", [...machine, ...serial, ...boot, ...monitor]);
     open.push(qemu);
     await qemu.untilReady();
     expect((await qemu.ask("seq 1 100000 >/tmp/data; KEPT='from before'")).status).toBe(0);

@@ -16,7 +16,7 @@ function takeIncoming(draft: Draft, text: string): void {
   try {
     if (text !== "defer") parseUri(text);
   } catch (error) {
-    throw new OptionError("bad-value", (error as Error).message);
+    throw new OptionError("unknown-name", (error as Error).message);
   }
   draft.incoming = text;
 }
@@ -139,8 +139,8 @@ export const DEBUG_ROWS: readonly OptionRow[] = [
     names: ["incoming"],
     argument: "URI",
     help: [
-      "take the machine's state from there: tcp:HOST:PORT, unix:PATH, exec:COMMAND, fd:NUMBER, file:PATH[,offset=BYTES],",
-      "or defer until the monitor says",
+      "take the machine's state from there: tcp:HOST:PORT, unix:PATH, exec:COMMAND, fd:NUMBER,",
+      "file:PATH[,offset=BYTES]; defer waits for the monitor to say where",
     ],
     apply: (draft, text) => takeIncoming(draft, text),
   },

@@ -103,6 +103,10 @@ export class Migration {
     this.#outgoing.continueSwitchover();
   }
 
+  /** `-S`: a machine that comes in waits until it is told to run. */
+  get startsStopped(): boolean {
+    return this.#machine.config.startStopped;
+  }
   get isActive(): boolean {
     return !OVER.includes(this.#outgoing?.status);
   }
