@@ -139,8 +139,8 @@ export const DEBUG_ROWS: readonly OptionRow[] = [
     names: ["incoming"],
     argument: "URI",
     help: [
-      "take the machine's state from there: tcp:HOST:PORT, unix:PATH, exec:COMMAND, fd:NUMBER,",
-      "file:PATH[,offset=BYTES]; defer waits for the monitor to say where",
+      "take the machine's state from there: tcp:HOST:PORT, unix:PATH, exec:COMMAND,",
+      "fd:NUMBER, file:PATH[,offset=BYTES]; defer waits for the monitor to say where",
     ],
     apply: (draft, text) => takeIncoming(draft, text),
   },
