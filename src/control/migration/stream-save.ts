@@ -75,7 +75,7 @@ function describe(devices: readonly object[]): string {
       { name: "name", type: "buffer", size: MACHINE_NAME.length },
     ],
   };
-  return JSON.stringify({ configuration, page_size: PAGE_BYTES, devices });
+  return JSON.stringify({ page_size: PAGE_BYTES, configuration, devices });
 }
 
 function begin(out: StreamWriter, mark: number, id: number, name: string, instanceId: number, version: number): void {

@@ -13,12 +13,14 @@ import type { Isa } from "#cpu/isa/isa.ts";
 import {
   CODE_PAGE,
   FETCH_TLB,
+  JUMP_GENERATION_STEP,
   JUMP_TARGET,
   type MemoryLayout,
   MMU_MODES,
   PAGE_BYTES,
   Record,
   RECORD_BYTES,
+  VCPU,
   VCPU_FETCH_TLBS,
 } from "#cpu/vcpu/layout.ts";
 
@@ -31,6 +33,8 @@ export class CodePages {
   readonly #bytes: Uint8Array;
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
+  readonly #view: DataView;
+  readonly #jumpGeneration: number;
   readonly #first: number;
   readonly #codeIndex: number;
   readonly #ramStart: number;
@@ -49,6 +53,8 @@ export class CodePages {
     this.#bytes = new Uint8Array(memory);
     this.#halves = new Uint16Array(memory);
     this.#words = new Int32Array(memory);
+    this.#view = new DataView(memory);
+    this.#jumpGeneration = cpu + VCPU.jumpGeneration;
     this.#first = cpu + layout.codePages;
     this.#codeIndex = cpu + layout.codeIndex;
     this.#ramStart = layout.ramStart;
@@ -133,6 +139,7 @@ export class CodePages {
     for (let i = 0; i < this.#pageCount; i++) this.#freeSlots(this.#first + i * CODE_PAGE.bytes);
   }
   #freeSlots(page: number): void {
+    this.#newJumpGeneration();
     const first = (page + CODE_PAGE.slots) >>> 1;
     for (let at = first; at < first + PAGE_BYTES / 2; at++) {
       const slot = this.#halves[at] as number;
@@ -140,6 +147,12 @@ export class CodePages {
       this.#halves[at] = 0;
       this.onSlotFreed(slot);
     }
+  }
+
+  /** The jump cache may name slots that are free. */
+  #newJumpGeneration(): void {
+    const generation = this.#view.getBigUint64(this.#jumpGeneration, true);
+    this.#view.setBigUint64(this.#jumpGeneration, generation + BigInt(JUMP_GENERATION_STEP), true);
   }
 
   /** Version of the decoded image, as crossing records remember it. */

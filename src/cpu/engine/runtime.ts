@@ -23,6 +23,8 @@ import {
   PAGE_BYTES,
   Record,
   VCPU,
+  JUMP_CACHE,
+  VCPU_JUMP_CACHE,
 } from "#cpu/vcpu/layout.ts";
 import { encodeModule, type FunctionType, type ModuleImport } from "#cpu/wasm/module.ts";
 
@@ -199,8 +201,18 @@ function becomesHot(b: Builder, record: Expr, hotThreshold: number): Expr {
 export const callFar = (hotThreshold: number): Routine =>
   routine("callFar", [I64, I32], I64, (b, pc, depth) => {
     b.unlikely(b.or(b.get(I32, VCPU.request), b.ltS(depth, b.i32(0))), () => b.return(pc));
-    const entry = b.let(fetchEntry(b, pc));
     const pageVa = b.let(b.and(pc, b.i64(-PAGE_BYTES)));
+    const go = (slot: Expr): void => b.return(b.callIndirect(slot, I64, [b.cpu(), pageVa, depth]));
+    const SLOT_MASK = (1 << JUMP_CACHE.slotBits) - 1;
+    const index = b.and(b.shl(b.wrap(pc), b.i32(3)), b.i32((JUMP_CACHE.entries - 1) * JUMP_CACHE.entryBytes));
+    const jump = b.let(b.add(b.add(b.cpu(), b.i32(VCPU_JUMP_CACHE)), index));
+    const cached = b.let(b.load(I64, jump, JUMP_CACHE.slot));
+    const generation = b.let(b.get(I64, VCPU.jumpGeneration));
+    const isPc = b.eq(b.load(I64, jump, JUMP_CACHE.pc), pc);
+    b.if(b.and(isPc, b.eq(b.shrU(cached, b.i64(JUMP_CACHE.slotBits)), generation)), () =>
+      go(b.and(b.wrap(cached), b.i32(SLOT_MASK))),
+    );
+    const entry = b.let(fetchEntry(b, pc));
     b.unlikely(b.ne(b.load(I64, entry, FETCH_TLB.tag), pageVa), () => b.return(pc));
     const page = b.let(b.load(I32, entry, FETCH_TLB.page));
     const offset = b.let(b.and(b.wrap(pc), b.i32(0xffe)));
@@ -212,7 +224,9 @@ export const callFar = (hotThreshold: number): Routine =>
       });
       b.return(pc);
     });
-    b.return(b.callIndirect(slot, I64, [b.cpu(), pageVa, depth]));
+    b.store(jump, JUMP_CACHE.pc, pc);
+    b.store(jump, JUMP_CACHE.slot, b.or(b.shl(generation, b.i64(JUMP_CACHE.slotBits)), b.extU(slot)));
+    go(slot);
   });
 
 export const run = (hotThreshold: number, observed = 0, lockstep = false): Routine =>

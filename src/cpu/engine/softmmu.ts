@@ -14,6 +14,7 @@ import {
   FETCH_TLB,
   FILL_LIST,
   INVALID_TAG,
+  JUMP_GENERATION_STEP,
   type MemoryLayout,
   MMU_MODES,
   MmuMode,
@@ -90,8 +91,14 @@ function flushData(b: Builder, mode: number): void {
   b.set(countAt, b.i32(0));
 }
 
+/** What the jump cache holds is good no longer. */
+function newJumpGeneration(b: Builder): void {
+  b.set(VCPU.jumpGeneration, b.add(b.get(I64, VCPU.jumpGeneration), b.i64(JUMP_GENERATION_STEP)));
+}
+
 /** Invalidates the fetch TLBs of `tables` privileges from `first` on. */
 function flushFetch(b: Builder, first: number, tables: number): void {
+  newJumpGeneration(b);
   const start = VCPU_FETCH_TLBS + first * VCPU_FETCH_TLB_BYTES;
   const at = b.variable(b.add(b.cpu(), b.i32(start)));
   const end = b.let(b.add(b.cpu(), b.i32(start + tables * VCPU_FETCH_TLB_BYTES)));
@@ -144,6 +151,7 @@ const flushAddress = routine("flushAddress", [I64], undefined, (b, va) => {
     b.effect("flushTranslations", [b.cpu()]);
     b.return();
   });
+  newJumpGeneration(b);
   const page = b.let(b.wrap(b.shrU(va, b.i64(12))));
   const entry = b.let(b.add(b.cpu(), b.shl(b.and(page, b.i32(TLB.entries - 1)), b.i32(5))));
   for (const mode of TRANSLATED_MODES) {

@@ -19,6 +19,12 @@ export const MmuMode = { User: 0, Supervisor: 1, SupervisorSum: 2, Machine: 3 } 
 export const TLB = { entries: 4096, entryBytes: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
 /** A fetch TLB entry: i64 tag, i32 code page. */
 export const FETCH_TLB = { entries: 256, entryBytes: 16, tag: 0, page: 8 } as const;
+/**
+ * An entry of the jump cache: i64 pc, i64 generation and, in the low 16 bits, slot of the region there. Good while its
+ * generation is `jumpGeneration`.
+ */
+export const JUMP_CACHE = { entries: 1024, entryBytes: 16, pc: 0, slot: 8, slotBits: 16 } as const;
+export const JUMP_GENERATION_STEP = 4;
 /** A tag that no address matches: its low bits are set. */
 export const INVALID_TAG = -1n;
 
@@ -151,6 +157,8 @@ const VCPU_FIELDS = [
   ["largeFirst", 8],
   ["largeLast", 8],
   ["localEntries", 4],
+  // Grows with every flush of fetch TLBs or region slots; its two low bits are the privilege. See `JUMP_CACHE`.
+  ["jumpGeneration", 8],
   // The page that the stack was last found in, readable and writable in the current mode, or -1; i64 tag, i32 addend.
   ["stackPage", 8],
   ["stackAddend", 4],
@@ -186,7 +194,8 @@ export const VCPU_TLBS = align(VCPU_FILL_LISTS + MMU_MODES * FILL_LIST * 2, PAGE
 export const VCPU_TLB_BYTES = TLB.entries * TLB.entryBytes;
 export const VCPU_FETCH_TLBS = VCPU_TLBS + MMU_MODES * VCPU_TLB_BYTES;
 export const VCPU_FETCH_TLB_BYTES = FETCH_TLB.entries * FETCH_TLB.entryBytes;
-const VCPU_CODE_INDEX = align(VCPU_FETCH_TLBS + MMU_MODES * VCPU_FETCH_TLB_BYTES, PAGE_BYTES);
+export const VCPU_JUMP_CACHE = VCPU_FETCH_TLBS + MMU_MODES * VCPU_FETCH_TLB_BYTES;
+const VCPU_CODE_INDEX = align(VCPU_JUMP_CACHE + JUMP_CACHE.entries * JUMP_CACHE.entryBytes, PAGE_BYTES);
 
 /** Machine-wide control words: i32 index from the start of the memory. Each is written with Atomics. */
 export const CONTROL = {

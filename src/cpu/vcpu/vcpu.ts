@@ -13,7 +13,16 @@ import { generateRuntime, type HostFunctions, Observed, REGION_SLOTS } from "#cp
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
 import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
-import { ExitReason, type MemoryLayout, PAGE_BYTES, VCPU, VCPU_FETCH_TLBS, VCPU_TLBS } from "#cpu/vcpu/layout.ts";
+import {
+  ExitReason,
+  type MemoryLayout,
+  PAGE_BYTES,
+  VCPU,
+  VCPU_FETCH_TLBS,
+  VCPU_TLBS,
+  JUMP_CACHE,
+  VCPU_JUMP_CACHE,
+} from "#cpu/vcpu/layout.ts";
 import { IMPORT_MODULE } from "#cpu/wasm/module.ts";
 
 /** What a vCPU needs of the board. Addresses are guest physical. */
@@ -146,6 +155,7 @@ export class Vcpu {
     bytes.fill(0, cpu + VCPU.tlbData, cpu + VCPU.mmioAddress);
     bytes.fill(0, cpu + VCPU.helperA, cpu + VCPU_TLBS);
     new Uint8Array(view.buffer).fill(0xff, cpu + VCPU_TLBS, cpu + VCPU_FETCH_TLBS + 4 * 4096);
+    bytes.fill(0, cpu + VCPU_JUMP_CACHE, cpu + VCPU_JUMP_CACHE + JUMP_CACHE.entries * JUMP_CACHE.entryBytes);
     view.setBigUint64(cpu + VCPU.pc, options.pc, true);
     view.setBigUint64(cpu + VCPU.misa, options.misa, true);
     view.setBigUint64(cpu + VCPU.menvcfg, options.menvcfg, true);

@@ -22,6 +22,7 @@ import { recordTrap } from "#cpu/isa/riscv/mmu.ts";
 import {
   ExitReason,
   INVALID_TAG,
+  JUMP_GENERATION_STEP,
   MmuMode,
   VCPU,
   VCPU_FETCH_TLBS,
@@ -45,6 +46,8 @@ const updateMode = routine("updateMode", [], undefined, (b) => {
   b.if(b.eq(effective, b.i32(Privilege.Supervisor)), () =>
     b.if(has(b, mstatus, MSTATUS.SUM), () => b.assign(mode, b.i32(MmuMode.SupervisorSum))),
   );
+  const generation = b.and(b.get(I64, VCPU.jumpGeneration), b.i64(-JUMP_GENERATION_STEP));
+  b.set(VCPU.jumpGeneration, b.or(generation, b.extU(privilege)));
   b.set(VCPU.mmuModeData, mode);
   b.set(VCPU.tlbData, b.add(b.add(b.cpu(), b.i32(VCPU_TLBS)), b.mul(mode, b.i32(VCPU_TLB_BYTES))));
   b.set(VCPU.tlbFetch, b.add(b.add(b.cpu(), b.i32(VCPU_FETCH_TLBS)), b.mul(privilege, b.i32(VCPU_FETCH_TLB_BYTES))));
