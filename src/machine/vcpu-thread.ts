@@ -14,6 +14,7 @@ import { describeHart, hartObserver } from "#cpu/isa/riscv/hart-log.ts";
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { MmioCaller } from "#machine/mmio-mailbox.ts";
+import { PageFaults } from "#machine/page-faults.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock, vcpuLine } from "#machine/interrupt-lines.ts";
 import { isMachineDevice, VIRT_RESET_VECTOR } from "#machine/virt/machine-devices.ts";
@@ -57,6 +58,7 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
   const extensions = cpuExtensions(config.cpu);
   const isa = riscvIsa(extensions);
   const hartLog = { log, isa, memory: memory.buffer, block, hart: data.vcpu };
+  const faults = new PageFaults(memory.buffer, layout);
   const ports: VcpuPorts = {
     ...devicePorts(memory.buffer, block, devices, () => {
       // A write to flash may have taken its memory out of the address space.
@@ -65,6 +67,7 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
     }),
     timeTicks: () => machineClock.ticks(),
     machineNs: () => Math.floor(machineClock.nowNs()),
+    pageMissing: (host) => faults.wait(data.vcpu, faults.pageOf(host), machineClock.nowNs()),
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
   };
   const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, isa, observedPorts(ports, data.vcpu, log), {

@@ -304,11 +304,14 @@ const probe = (name: string, access: number, tag: number): Routine =>
     b.return(host);
   });
 
-/** The dirty map by host address; a byte is 0 or 1. */
-export function dirtyRoutines(layout: MemoryLayout): readonly Routine[] {
+/** The page maps by host address; a byte is 0 or 1. `awaitPage` returns when the page is there. */
+export function pageMapRoutines(layout: MemoryLayout): readonly Routine[] {
   const entry = (b: Builder, host: Expr): Expr => b.shrU(b.sub(host, b.i32(layout.ramStart)), b.i32(12));
   return [
     routine("markDirty", [I32], undefined, (b, host) => b.store(entry(b, host), layout.dirtyMap, b.i32(1), 1)),
+    routine("awaitPage", [I32], undefined, (b, host) =>
+      b.unlikely(b.load(I32, entry(b, host), layout.missingMap, 1), () => b.effect("pageMissing", [b.cpu(), host])),
+    ),
     routine("isDirty", [I32], I32, (b, host) => b.return(b.load(I32, entry(b, host), layout.dirtyMap, 1))),
   ];
 }

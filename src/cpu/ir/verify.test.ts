@@ -3,7 +3,7 @@ import { PAGE_COMPARE_TYPE } from "#cpu/engine/page-compare.ts";
 import type { Routine } from "#cpu/engine/routine.ts";
 import { INTERPRETER_TYPE } from "#cpu/engine/interpreter.ts";
 import { callFar, fetchPage, HOST_FUNCTIONS, run } from "#cpu/engine/runtime.ts";
-import { dirtyRoutines, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
+import { pageMapRoutines, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
 import { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";
 import { printIr } from "#cpu/ir/print.ts";
@@ -17,7 +17,7 @@ const isa = riscvIsa(resolveExtensions(Object.fromEntries(EXTENSION_NAMES.map((n
 const layout = layoutMemory(1, [{ name: "ram", sizeBytes: 65_536 }]);
 const routines: readonly Routine[] = [
   ...SOFTMMU_ROUTINES,
-  ...dirtyRoutines(layout),
+  ...pageMapRoutines(layout),
   ...isa.routines,
   fetchPage(layout),
   callFar(2),

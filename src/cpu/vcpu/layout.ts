@@ -162,6 +162,9 @@ const VCPU_FIELDS = [
   // The page that the stack was last found in, readable and writable in the current mode, or -1; i64 tag, i32 addend.
   ["stackPage", 8],
   ["stackAddend", 4],
+  // A page that is missing: when the vCPU began to wait (f64 ns), and the page's index plus 1, or 0. See `page-faults.ts`.
+  ["faultSince", 8],
+  ["faultPage", 4],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
 ] as const;
@@ -213,6 +216,8 @@ export const CONTROL = {
   dirtySerial: 68,
   /** Counts the answers to it. */
   dirtyAnswers: 69,
+  /** Counts the pages that vCPUs have begun to wait for; see `page-faults.ts`. */
+  pageFaults: 70,
 } as const;
 
 /**
@@ -255,6 +260,8 @@ export type MemoryLayout = {
    * A page enters a TLB for writing only while its byte is 1; all are 1 while nobody looks.
    */
   readonly dirtyMap: number;
+  /** A byte a host page from {@link ramStart} on: 1 while the page has not come from the source of a postcopy. */
+  readonly missingMap: number;
   readonly ramStart: number;
   readonly blocks: readonly RamBlock[];
   readonly totalBytes: number;
@@ -285,7 +292,10 @@ export function layoutMemory(
   const deviceArena = CONTROL_BYTES;
   const vcpus = align(deviceArena + DEVICE_ARENA_BYTES, 65_536);
   const dirtyMap = vcpus + vcpuCount * vcpuStride;
-  const ramStart = align(dirtyMap + ramPages, 65_536);
+  // The RAM's end is aligned to a page of WebAssembly, and the maps go up to there.
+  const mapBytes = align(ramPages, 16);
+  const missingMap = dirtyMap + mapBytes;
+  const ramStart = align(missingMap + mapBytes, 65_536);
   let at = ramStart;
   const placed = blocks.map((block) => {
     const host = at;
@@ -308,6 +318,7 @@ export function layoutMemory(
     codePages,
     codePageCount,
     dirtyMap,
+    missingMap,
     ramStart,
     blocks: placed,
     totalBytes,

@@ -54,7 +54,9 @@ const hostOf = routine("hostOf", [I64, I32], I32, (b, pa, access) => {
       const wanted = b.select(b.eq(access, b.i32(Access.Write)), b.i32(REGIONS.writable), b.i32(REGIONS.readable));
       b.if(b.eqz(b.and(flags, wanted)), () => b.return(b.i32(NO_HOST.device)));
       b.set(VCPU.helperC, b.extU(flags));
-      b.return(b.add(b.load(I32, entry, REGIONS.host), b.wrap(offset)));
+      const host = b.let(b.add(b.load(I32, entry, REGIONS.host), b.wrap(offset)));
+      b.effect("awaitPage", [b.cpu(), host]);
+      b.return(host);
     });
     b.assign(entry, b.add(entry, b.i32(REGIONS.entryBytes)));
     b.continue(label);
