@@ -11,6 +11,7 @@ import { StreamReader } from "#control/migration/stream-reader.ts";
 import {
   writeCommand,
   writeDevices,
+  writeEnd,
   writeHeader,
   writeRamEnd,
   writeRamPart,
@@ -41,7 +42,7 @@ async function goodStream(): Promise<Uint8Array> {
   writeRamStart(out, ram);
   while (ram.remaining > 0) writeRamPart(out, ram, 5);
   writeRamEnd(out);
-  await writeDevices(out, port);
+  await writeEnd(out, await writeDevices(out, port));
   await out.drain();
   return new Uint8Array(Buffer.concat(chunks));
 }

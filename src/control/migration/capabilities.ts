@@ -9,7 +9,7 @@ const ROWS = {
   "zero-blocks": false,
   compress: false,
   events: true,
-  "postcopy-ram": false,
+  "postcopy-ram": true,
   "x-colo": false,
   "release-ram": false,
   block: false,

@@ -21,7 +21,7 @@ export type MigrationCommand = {
 
 const NOTHING = {};
 const later = (name: string) => (): never => {
-  throw new MigrationError(`${name} is not available in this version: there is no postcopy yet`);
+  throw new MigrationError(`${name} is not available in this version: a postcopy cannot be taken up again yet`);
 };
 const target = (given: Arguments): { uri?: string; channels?: readonly MigrationChannel[] } => ({
   ...(given["uri"] !== undefined && { uri: given["uri"] as string }),
@@ -80,7 +80,13 @@ export const MIGRATION_COMMANDS: Readonly<Record<string, MigrationCommand>> = {
     },
   },
   "query-migrate-parameters": { takes: {}, run: (migration) => migration.parameters() },
-  "migrate-start-postcopy": { takes: {}, run: later("migrate-start-postcopy") },
+  "migrate-start-postcopy": {
+    takes: {},
+    run(migration) {
+      migration.startPostcopy();
+      return NOTHING;
+    },
+  },
   "migrate-pause": { takes: {}, run: later("migrate-pause") },
   "migrate-recover": { takes: { uri: "str" }, run: later("migrate-recover") },
 };

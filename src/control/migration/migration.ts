@@ -44,6 +44,9 @@ export class Migration {
     if (this.isActive) throw new MigrationError("There's a migration process in progress");
     if (this.#machine.migration.isLoading) throw new MigrationError("the machine has not come yet");
     const { clock, timers, channels } = this.#host;
+    const hasWayBack = address.kind === "tcp" || address.kind === "unix";
+    const postcopy = this.#capabilities.has("postcopy-ram");
+    if (postcopy && !hasWayBack) throw new MigrationError("Postcopy needs a connection: tcp or unix");
     const outgoing = new OutgoingMigration({
       machine: this.#machine,
       clock,
@@ -51,7 +54,8 @@ export class Migration {
       turn: () => channels.turn(),
       parameters: () => this.#parameters,
       // Only a connection has a way back.
-      returnPath: this.#capabilities.has("return-path") && (address.kind === "tcp" || address.kind === "unix"),
+      returnPath: hasWayBack && (this.#capabilities.has("return-path") || postcopy),
+      postcopy,
       pauseBeforeSwitchover: this.#capabilities.has("pause-before-switchover"),
       status: (status) => this.#emit({ event: "MIGRATION", data: { status } }),
       pass: (pass) => this.#emit({ event: "MIGRATION_PASS", data: { pass } }),
@@ -92,6 +96,11 @@ export class Migration {
     return this.#incoming?.address;
   }
 
+  /** Throws `MigrationError`. */
+  startPostcopy(): void {
+    if (!this.#outgoing || !this.isActive) throw new MigrationError("Start the migration before switching to postcopy");
+    this.#outgoing.startPostcopy();
+  }
   cancel(): void {
     this.#outgoing?.cancel();
   }

@@ -10,13 +10,15 @@
 import type { ByteChannel, Clock, Timers } from "#core/host.ts";
 import type { Parameters } from "#control/migration/parameters.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import { Pace } from "#control/migration/pace.ts";
+import { Pace, pagesAtOnce } from "#control/migration/pace.ts";
 import { RamSaver } from "#control/migration/ram-save.ts";
-import { readReturnPath } from "#control/migration/return-path.ts";
+import { writeAdvise, writeDiscards, writePackage, writePing, writeWanted } from "#control/migration/postcopy-save.ts";
+import { readReturnPath, type WantedPages } from "#control/migration/return-path.ts";
 import type { MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
 import {
   writeCommand,
   writeDevices,
+  writeEnd,
   writeHeader,
   writeRamEnd,
   writeRamPart,
@@ -24,11 +26,16 @@ import {
 } from "#control/migration/stream-save.ts";
 import { StreamReader } from "#control/migration/stream-reader.ts";
 import { StreamWriter } from "#control/migration/stream-writer.ts";
-import { Command, PAGE_BYTES } from "#control/migration/wire.ts";
+import { Command, Mark, PAGE_BYTES } from "#control/migration/wire.ts";
 import type { Machine } from "#machine/machine.ts";
 
 /** Pages looked at in one turn: a millisecond or so when they are zero. */
 const TURN_PAGES = 2048;
+/** The same in postcopy: who waits for a page waits for a part, too. */
+const POSTCOPY_PAGES = 64;
+/** Requests that wait, and pages of one. */
+const WANTED_LIMIT = 65_536;
+const WANTED_LIMIT_BYTES = 64 * PAGE_BYTES;
 const MS = 1e6;
 
 export type OutgoingOptions = {
@@ -40,6 +47,8 @@ export type OutgoingOptions = {
   readonly parameters: () => Parameters;
   readonly returnPath: boolean;
   readonly pauseBeforeSwitchover: boolean;
+  /** The destination is told that postcopy may follow. Needs the return path. */
+  readonly postcopy: boolean;
   readonly status: (status: MigrationStatus) => void;
   readonly pass: (pass: number) => void;
 };
@@ -53,6 +62,7 @@ export class OutgoingMigration {
   #channel: ByteChannel | undefined;
   #setupNs = 0;
   #stoppedNs = 0;
+  #resumedNs = 0;
   #endedNs = 0;
   #syncs = 0;
   #addedPages = 0;
@@ -60,6 +70,10 @@ export class OutgoingMigration {
   #dirtyPagesPerSecond = 0;
   #precopyBytes = 0;
   #isCancelled = false;
+  #isPostcopyAsked = false;
+  #postcopyBytes = 0;
+  readonly #wanted: WantedPages[] = [];
+  #requests = 0;
   #continue: () => void = () => {};
   status: MigrationStatus = "setup";
   errorText: string | undefined;
@@ -85,6 +99,12 @@ export class OutgoingMigration {
     } catch (error) {
       this.#endedNs = this.#options.clock.nowNs();
       this.#channel?.abort();
+      if (this.status === "postcopy-active") {
+        // The machine runs there, or nowhere.
+        this.errorText = error instanceof Error ? error.message : String(error);
+        this.#become("postcopy-paused");
+        return;
+      }
       machine.migration.dirty.markAll();
       if (ran && this.#stoppedNs > 0) await machine.start();
       if (!this.#isCancelled) this.errorText = error instanceof Error ? error.message : String(error);
@@ -93,11 +113,13 @@ export class OutgoingMigration {
   }
 
   cancel(): void {
-    if (this.#isOver) return;
+    // Behind the switch to postcopy there is no way back.
+    if (this.#isOver || this.status === "postcopy-active") return;
     this.#isCancelled = true;
     this.#become("cancelling");
     this.#channel?.abort();
     this.#continue();
+    this.#pace.hurry();
   }
 
   /** Goes on from pre-switchover. */
@@ -105,8 +127,17 @@ export class OutgoingMigration {
     this.#continue();
   }
 
+  /** Precopy ends with the page at hand. Throws `MigrationError` when it was not announced. */
+  startPostcopy(): void {
+    if (!this.#options.postcopy) {
+      throw new MigrationError("Enable postcopy with migrate_set_capability before the start of migration");
+    }
+    this.#isPostcopyAsked = true;
+    this.#pace.hurry();
+  }
+
   get #isOver(): boolean {
-    return ["completed", "failed", "cancelled"].includes(this.status);
+    return ["completed", "failed", "cancelled", "postcopy-paused"].includes(this.status);
   }
 
   async #stream(channel: ByteChannel): Promise<void> {
@@ -114,18 +145,27 @@ export class OutgoingMigration {
     const out = new StreamWriter(channel);
     this.#writer = out;
     writeHeader(out);
-    const answer = returnPath ? readReturnPath(new StreamReader(channel)) : undefined;
+    const answer = returnPath ? readReturnPath(new StreamReader(channel), (pages) => this.#want(pages)) : undefined;
     // Awaited at the end; a failure before that shows in what is written.
     answer?.catch(() => {});
     if (answer) {
       writeCommand(out, Command.OpenReturnPath);
-      writeCommand(out, Command.Ping, Uint8Array.of(0, 0, 0, 1));
+      writePing(out, 1);
     }
+    if (this.#options.postcopy) writeAdvise(out);
     writeRamStart(out, this.#ram);
     this.#setupNs = clock.nowNs() - this.#startedNs;
     await this.#sync();
     this.#become("active");
     await this.#rounds(out);
+    if (this.#isPostcopyAsked) {
+      await this.#postcopy(out);
+      await out.drain();
+      await answer;
+      await channel.close();
+      machine.migration.dirty.markAll();
+      return;
+    }
     await this.#switchover();
     await this.#stop();
     this.#precopyBytes = out.written;
@@ -140,7 +180,7 @@ export class OutgoingMigration {
     }
     await out.need(64);
     writeRamEnd(out);
-    await writeDevices(out, machine.migration);
+    await writeEnd(out, await writeDevices(out, machine.migration));
     await out.drain();
     await answer;
     await channel.close();
@@ -150,7 +190,7 @@ export class OutgoingMigration {
   /** Pages while the machine runs, until what is left can go within the downtime. */
   async #rounds(out: StreamWriter): Promise<void> {
     const { parameters, turn } = this.#options;
-    for (;;) {
+    while (!this.#isPostcopyAsked) {
       const limit = parameters()["max-bandwidth"];
       if (this.#fits()) {
         await this.#sync();
@@ -158,10 +198,47 @@ export class OutgoingMigration {
       }
       await out.flush();
       this.#check();
-      writeRamPart(out, this.#ram, TURN_PAGES);
+      writeRamPart(out, this.#ram, pagesAtOnce(limit, TURN_PAGES));
       await turn();
       await this.#pace.wrote(out.written, limit);
     }
+  }
+
+  /** The destination runs while the rest of the pages follows: those that it wants first, then the others. */
+  async #postcopy(out: StreamWriter): Promise<void> {
+    const { machine, parameters, turn } = this.#options;
+    this.#become("postcopy-active");
+    await this.#stop();
+    await machine.migration.drain();
+    this.#precopyBytes = out.written;
+    await this.#sync();
+    await writeDiscards(out, this.#ram, machine.migration.blocks);
+    await writePackage(out, machine.migration);
+    this.#resumedNs = this.#options.clock.nowNs();
+    while (this.#ram.remaining > 0) {
+      await out.flush();
+      for (let pages = this.#wanted.shift(); pages; pages = this.#wanted.shift()) {
+        if (pages.lengthBytes > WANTED_LIMIT_BYTES || !writeWanted(out, this.#ram, pages)) {
+          throw new MigrationError(`the destination wants pages that '${pages.name}' has not`);
+        }
+        await out.flush();
+      }
+      const limit = parameters()["max-postcopy-bandwidth"];
+      writeRamPart(out, this.#ram, pagesAtOnce(limit, POSTCOPY_PAGES));
+      await turn();
+      await this.#pace.wrote(out.written, limit);
+    }
+    await out.need(64);
+    writeRamEnd(out);
+    out.u8(Mark.Eof);
+    this.#postcopyBytes = out.written - this.#precopyBytes;
+  }
+
+  #want(pages: WantedPages): void {
+    this.#requests += 1;
+    // More than there are pages is a destination that does not know what it does.
+    if (this.#wanted.length < WANTED_LIMIT) this.#wanted.push(pages);
+    this.#pace.hurry();
   }
 
   #fits(): boolean {
@@ -221,7 +298,7 @@ export class OutgoingMigration {
       "setup-time": ms(this.#setupNs),
       "total-time": ms(endNs - this.#startedNs),
       ...(this.status === "completed"
-        ? { downtime: ms(endNs - this.#stoppedNs) }
+        ? { downtime: ms((this.#resumedNs || endNs) - this.#stoppedNs) }
         : { "expected-downtime": this.#expectedDowntimeMs(parameters()["downtime-limit"]) }),
       ram: {
         total: this.#ram.totalBytes,
@@ -237,9 +314,9 @@ export class OutgoingMigration {
         "dirty-pages-rate": this.#dirtyPagesPerSecond,
         "dirty-sync-count": this.#syncs,
         "precopy-bytes": this.#precopyBytes || written,
-        "downtime-bytes": this.#precopyBytes > 0 ? written - this.#precopyBytes : 0,
-        "postcopy-bytes": 0,
-        "postcopy-requests": 0,
+        "downtime-bytes": this.#precopyBytes > 0 && this.#resumedNs === 0 ? written - this.#precopyBytes : 0,
+        "postcopy-bytes": this.#postcopyBytes || (this.#resumedNs > 0 ? written - this.#precopyBytes : 0),
+        "postcopy-requests": this.#requests,
         "multifd-bytes": 0,
         "dirty-sync-missed-zero-copy": 0,
       },

@@ -79,6 +79,41 @@ export class RamSaver {
     }
   }
 
+  /** Where `block` has pages to send: byte offsets and lengths. */
+  *pendingRanges(block: {
+    readonly name: string;
+  }): Generator<{ readonly start: number; readonly lengthBytes: number }> {
+    const own = this.#blocks.find(({ name }) => name === block.name);
+    if (!own) return;
+    const pending = this.#pending.subarray(own.firstPage, own.firstPage + own.pages);
+    for (let start = pending.indexOf(1); start >= 0; ) {
+      const next = pending.indexOf(0, start);
+      const end = next < 0 ? own.pages : next;
+      const lengthBytes = Math.min(end * PAGE_BYTES, own.sizeBytes) - start * PAGE_BYTES;
+      yield { start: start * PAGE_BYTES, lengthBytes };
+      start = next < 0 ? -1 : pending.indexOf(1, end);
+    }
+  }
+
+  /**
+   * Writes those of the wanted pages that are still to be sent; `out` has room for them. False when there is no such
+   * block, or the range is not in it.
+   */
+  writeWanted(out: StreamWriter, name: string, start: number, lengthBytes: number): boolean {
+    const block = this.#blocks.find((one) => one.name === name);
+    if (!block || start % PAGE_BYTES !== 0 || lengthBytes % PAGE_BYTES !== 0) return false;
+    if (start + lengthBytes > block.sizeBytes) return false;
+    const first = start / PAGE_BYTES;
+    for (let page = first; page < first + lengthBytes / PAGE_BYTES; page++) {
+      // It may have been asked for by several vCPUs, or be on its way.
+      if (this.#pending[block.firstPage + page] === 0) continue;
+      this.#pending[block.firstPage + page] = 0;
+      this.remaining -= 1;
+      this.#writePage(out, block, page, false);
+    }
+    return true;
+  }
+
   /** The next page of `block` that is to be sent, or undefined after the step to the next block. */
   #next(block: SavedBlock): number | undefined {
     const at = this.#pending.indexOf(1, block.firstPage + this.#page);

@@ -5,25 +5,43 @@ import { MigrationError } from "#control/migration/migration-error.ts";
 import type { StreamReader } from "#control/migration/stream-reader.ts";
 import { ReturnMessage } from "#control/migration/wire.ts";
 
-/** Bytes of the messages whose length is fixed. */
-const LENGTHS: ReadonlyMap<number, number> = new Map([
-  [ReturnMessage.Shut, 4],
-  [ReturnMessage.Pong, 4],
+/** Pages that the destination wants first; `name` is that of a RAM block. */
+export type WantedPages = { readonly name: string; readonly start: number; readonly lengthBytes: number };
+
+/** Shortest and longest body of each message. */
+const LENGTHS: ReadonlyMap<number, readonly [number, number]> = new Map([
+  [ReturnMessage.Shut, [4, 4]],
+  [ReturnMessage.Pong, [4, 4]],
+  [ReturnMessage.ReqPagesId, [13, 13 + 255]],
+  [ReturnMessage.ReqPages, [12, 12]],
 ]);
 
 /** Resolves when the destination says that all is well; rejects when it says otherwise, or nothing. */
-export async function readReturnPath(reader: StreamReader): Promise<void> {
+export async function readReturnPath(reader: StreamReader, wanted: (pages: WantedPages) => void): Promise<void> {
+  let name: string | undefined;
   for (;;) {
     await reader.need(4);
     const [type, lengthBytes] = [reader.u16(), reader.u16()];
-    if (LENGTHS.get(type) !== lengthBytes) {
+    const [least, most] = LENGTHS.get(type) ?? [1, 0];
+    if (lengthBytes < least || lengthBytes > most) {
       throw new MigrationError(`the destination sent message ${type} with ${lengthBytes} bytes, which is none`);
     }
     await reader.need(lengthBytes);
-    const value = reader.u32();
-    if (type !== ReturnMessage.Shut) continue;
-    if (value !== 0) throw new MigrationError("the destination could not load the machine");
-    return;
+    if (type === ReturnMessage.Pong) reader.u32();
+    else if (type === ReturnMessage.Shut) {
+      if (reader.u32() !== 0) throw new MigrationError("the destination could not load the machine");
+      return;
+    } else {
+      const [start, length] = [reader.u64(), reader.u32()];
+      if (type === ReturnMessage.ReqPagesId) {
+        const nameBytes = reader.u8();
+        if (nameBytes !== lengthBytes - 13)
+          throw new MigrationError("the destination wants pages of a block without a name");
+        name = reader.text(nameBytes);
+      }
+      if (name === undefined) throw new MigrationError("the destination wants pages of no block");
+      wanted({ name, start, lengthBytes: length });
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { MAGIC, Mark, PAGE_BYTES, RAM_SECTION, RamFlag, STREAM_VERSION } from "#
 import type { MigrationPort } from "#machine/migration-port.ts";
 
 const MACHINE_NAME = "virt";
-const RAM_ID = 1;
+export const RAM_ID = 1;
 const FIRST_DEVICE_ID = 2;
 
 export function writeHeader(out: StreamWriter): void {
@@ -45,8 +45,8 @@ export function writeRamEnd(out: StreamWriter): void {
   end(out, RAM_ID);
 }
 
-/** All devices, then the end of the stream and its description. The machine is stopped. */
-export async function writeDevices(out: StreamWriter, port: MigrationPort): Promise<void> {
+/** All devices; returns what the description says of them. The machine is stopped. */
+export async function writeDevices(out: StreamWriter, port: MigrationPort): Promise<readonly object[]> {
   const devices: object[] = [];
   let id = FIRST_DEVICE_ID;
   for (const { name, instanceId, section } of port.sections) {
@@ -58,6 +58,11 @@ export async function writeDevices(out: StreamWriter, port: MigrationPort): Prom
     devices.push({ name, instance_id: instanceId, ...section.describe() });
     id += 1;
   }
+  return devices;
+}
+
+/** The end of a precopy stream, and its description. */
+export async function writeEnd(out: StreamWriter, devices: readonly object[]): Promise<void> {
   await out.need(16);
   out.u8(Mark.Eof);
   const description = new TextEncoder().encode(describe(devices));
@@ -85,7 +90,7 @@ function begin(out: StreamWriter, mark: number, id: number, name: string, instan
   out.u32(instanceId);
   out.u32(version);
 }
-function end(out: StreamWriter, id: number): void {
+export function end(out: StreamWriter, id: number): void {
   out.u8(Mark.Footer);
   out.u32(id);
 }
