@@ -2,7 +2,7 @@
  * The files that a machine boots from: where they are, and what is in them.
  */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readBytes } from "#platform/node/read-bytes.ts";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { StartError } from "#app/start-error.ts";
@@ -61,7 +61,7 @@ async function read(
 ): Promise<Uint8Array | undefined> {
   if (path === undefined) return undefined;
   try {
-    const bytes = new Uint8Array(await readFile(path));
+    const bytes = await readBytes(path);
     check(bytes);
     return bytes;
   } catch (cause) {

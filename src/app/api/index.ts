@@ -1,7 +1,7 @@
 /**
  * The npm API: a machine inside a program.
  */
-import { readFile } from "node:fs/promises";
+import { readBytes } from "#platform/node/read-bytes.ts";
 import type { CharBackend, CharFrontend } from "#core/host.ts";
 import { parseCommandLine } from "#app/cli/command-line.ts";
 import { openLog } from "#app/log-setup.ts";
@@ -130,7 +130,7 @@ export class Machine {
       ...(log && { log: log.config }),
     };
     const read = async (path: string | undefined): Promise<Uint8Array | undefined> =>
-      path === undefined ? undefined : new Uint8Array(await readFile(path));
+      path === undefined ? undefined : readBytes(path);
     const host = await nodeHost(config, {
       exit: () => {},
       fail: () => {},
