@@ -10,13 +10,16 @@ import { daemonReady } from "#app/daemon.ts";
 import { openLog } from "#app/log-setup.ts";
 import { openMonitors } from "#app/monitors.ts";
 import { say, setMessagePrefix } from "#app/messages.ts";
-import { nodeHost } from "#app/node-host.ts";
+import { type NodeHost, nodeHost } from "#app/node-host.ts";
 import { writePidfile } from "#app/pidfile.ts";
 import { StartError } from "#app/start-error.ts";
 import type { ShutdownReason } from "#control/monitor/context.ts";
 import type { Monitor } from "#control/monitor/monitor.ts";
+import { oneLine } from "#core/one-line.ts";
+import { Migration } from "#control/migration/migration.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { Machine, makeBootPlan } from "#machine/machine.ts";
+import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeRandom } from "#platform/node/random.ts";
 
 const IDLE_MS = 1 << 30;
@@ -56,7 +59,8 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
     const isEnd = event.kind === "shutdown" && (running.actions.onShutdown === "poweroff" || event.exitCode !== 0);
     if (isEnd) void end.run(event.exitCode);
   });
-  if (!config.startStopped) await running.start();
+  if (options.incoming !== undefined) await awaitMachine(running, host, options.incoming, end);
+  else if (!config.startStopped) await running.start();
   host.ready();
   if (options.daemonize) daemonReady();
 }
@@ -76,6 +80,17 @@ async function runWithoutMachine(config: MachineConfig, options: HostOptions): P
   setInterval(() => {}, IDLE_MS);
   host.ready();
   if (options.daemonize) daemonReady();
+}
+
+/** Resolves when it listens. A machine that cannot be loaded ends the process with 1, as in QEMU. */
+async function awaitMachine(machine: Machine, host: NodeHost, uri: string, end: End): Promise<void> {
+  if (uri === "defer") return;
+  const migration = new Migration(machine, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
+  const { loaded } = await migration.incoming({ uri }, !machine.config.startStopped);
+  loaded.catch((error: Error) => {
+    say(`load of migration failed: ${oneLine(error.message)}`);
+    void end.run(1);
+  });
 }
 
 async function dumpDeviceTree(path: string, blob: Uint8Array): Promise<void> {

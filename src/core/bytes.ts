@@ -82,6 +82,12 @@ export class ByteReader {
     return this.#bytes.length - this.#at;
   }
 
+  /** The next byte, which stays. */
+  peek(): number {
+    const value = this.u8();
+    this.#at -= 1;
+    return value;
+  }
   u8(): number {
     return this.#view.getUint8(this.#take(1));
   }

@@ -45,6 +45,39 @@ export type CharFrontend = {
   focus?(isOurs: boolean): void;
 };
 
+/** A stream of bytes in both directions, where the other end has one. Thread: the one that opened it. */
+export type ByteChannel = {
+  /** The next bytes, which are the caller's; undefined at the end. Rejects with the host's error. */
+  read(): Promise<Uint8Array | undefined>;
+  /** Resolves when `bytes` may be reused. Rejects when the other end is gone. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Resolves when everything written has gone out; nothing is read or written then. */
+  close(): Promise<void>;
+  /** Closes at once: what waits to be read or written is rejected or ends. */
+  abort(): void;
+};
+/** Waits for one peer. */
+export type ChannelListener = {
+  /** As the address that was asked for, with the port that the host chose. */
+  readonly address: ChannelAddress;
+  accept(): Promise<ByteChannel>;
+  close(): void;
+};
+/** Where a stream goes to or comes from. */
+export type ChannelAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "exec"; readonly command: string }
+  | { readonly kind: "fd"; readonly fd: number }
+  | { readonly kind: "file"; readonly path: string; readonly offset: number };
+/** Opens streams. Both reject with an error that says what failed. */
+export type Channels = {
+  connect(address: ChannelAddress): Promise<ByteChannel>;
+  listen(address: ChannelAddress): Promise<ChannelListener>;
+  /** Resolves when everything else that waits on this thread has had its turn. */
+  turn(): Promise<void>;
+};
+
 /** Random access storage of a fixed size. Thread: machine. Offsets and lengths are in bytes. */
 export type Disk = {
   readonly name: string;

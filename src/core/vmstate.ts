@@ -16,8 +16,28 @@ export type Field<T> = {
   readonly alignBytes: number;
   /** First section version that has the field. */
   readonly since: number;
+  /** What the stream's description of itself says of it. */
+  readonly wire: WireField;
   /** Returns the accessor of the field at `offset`; `get` of an array field gives a live view. */
   bind(memory: ArrayBufferLike, offset: number): Accessor<T>;
+};
+/** A field as it stands in the stream: QEMU's type name, bytes of one element, and how many elements (absent: one). */
+export type WireField = {
+  readonly type: string;
+  readonly size: number;
+  readonly array_len?: number;
+  readonly struct?: {
+    readonly vmsd_name: string;
+    readonly version: number;
+    readonly fields: readonly NamedWireField[];
+  };
+};
+export type NamedWireField = { readonly name: string } & WireField;
+export type SectionDescription = {
+  readonly vmsd_name: string;
+  readonly version: number;
+  readonly fields: readonly NamedWireField[];
+  readonly subsections?: readonly SectionDescription[];
 };
 export type Accessor<T> = {
   get(): T;
@@ -42,6 +62,7 @@ function scalar<T>(kind: Scalar<T>, initial: T, since: number): Field<T> {
     sizeBytes: kind.bytes,
     alignBytes: kind.bytes,
     since,
+    wire: { type: `uint${8 * kind.bytes}`, size: kind.bytes },
     bind(memory, offset) {
       const view = new DataView(memory, offset, kind.bytes);
       const set = (value: T): void => kind.write(view, 0, value);
@@ -139,6 +160,7 @@ function arrayField<A extends { set(source: A): void }>(
     sizeBytes: length * elementBytes,
     alignBytes: elementBytes,
     since,
+    wire: { type: `uint${8 * elementBytes}`, size: elementBytes, array_len: length },
     bind(memory, offset) {
       const live = make(memory, offset);
       return {
@@ -229,8 +251,8 @@ export class VmState<F extends Fields> {
   }
 
   /**
-   * Reads a section's body of `version`. Fields newer than it keep their reset values.
-   * Throws {@link StateError} for a version that is not supported, an unknown subsection or a short body.
+   * Reads a section's body of `version` from the front of what is left. Fields newer than it keep their reset values.
+   * Throws {@link StateError} for a version that is not supported or an unknown subsection, `TruncatedError` for a short body.
    */
   load(memory: ArrayBufferLike, offset: number, from: ByteReader, version: number): void {
     if (version < this.minimumVersion || version > this.version) {
@@ -245,16 +267,38 @@ export class VmState<F extends Fields> {
       const field = this.fields[key];
       if (field && field.since <= version && !inSubsection.has(key)) accessor.load(from);
     }
-    while (from.left > 0) {
-      const marker = from.u8();
+    const seen = new Set<string>();
+    while (from.left > 0 && from.peek() === SUBSECTION) {
+      from.u8();
       const name = from.shortString();
-      const subsection = this.subsections.find((s) => s.name === name);
-      if (marker !== SUBSECTION || !subsection) {
-        throw new StateError(`section '${this.name}' carries an unknown subsection '${name}'`);
+      const version = from.u32();
+      const subsection = this.subsections.find((s) => s.name === name && s.version === version);
+      if (!subsection || seen.has(name)) {
+        throw new StateError(
+          `section '${this.name}' carries an unknown or second subsection '${name}' version ${version}`,
+        );
       }
-      from.u32();
+      seen.add(name);
       for (const key of subsection.fields) accessors.get(key)?.load(from);
     }
+  }
+
+  /** The fields and the subsections that would be sent now. */
+  describe(memory: ArrayBufferLike, offset: number): SectionDescription {
+    const inSubsection = new Set(this.subsections.flatMap((s) => s.fields));
+    const wire = (name: string): NamedWireField => ({ name, ...(this.fields[name] as Field<unknown>).wire });
+    const state = this.bind(memory, offset);
+    const subsections = this.subsections
+      .filter((subsection) => subsection.needed(state))
+      .map(({ name, version, fields }) => ({ vmsd_name: name, version, fields: fields.map(wire) }));
+    return {
+      vmsd_name: this.name,
+      version: this.version,
+      fields: Object.keys(this.fields)
+        .filter((key) => !inSubsection.has(key))
+        .map(wire),
+      ...(subsections.length > 0 && { subsections }),
+    };
   }
 
   *#accessors(memory: ArrayBufferLike, offset: number): Generator<[string, Accessor<unknown>]> {

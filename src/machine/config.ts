@@ -34,6 +34,8 @@ export type MachineConfig = {
   readonly uuid?: string;
   /** Do not start the vCPUs (`-S`). */
   readonly startStopped: boolean;
+  /** The machine's state comes from elsewhere (`-incoming`): it does not start by itself. */
+  readonly incoming?: boolean;
   /** What a guest's reset request does. */
   readonly onReboot: "reset" | "shutdown";
   /** What a guest's poweroff does: "pause" is `-no-shutdown`. */

@@ -8,8 +8,10 @@
 import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import { OperationQueue } from "#core/operation-queue.ts";
+import { waitAsync } from "#core/wait-async.ts";
 import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
 import { CONTROL, LayoutError, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
+import { DirtyMap } from "#memory/dirty-map.ts";
 import type { Dma } from "#hw/bus/types.ts";
 import type { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
 import { encodeDeviceTree, decodeDeviceTree } from "#machine/device-tree.ts";
@@ -19,12 +21,14 @@ import { loadKernelImage } from "#machine/boot/kernel-image.ts";
 import { answerMmio } from "#machine/mmio-mailbox.ts";
 import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
+import { MigrationPort } from "#machine/migration-port.ts";
 import { rtcClock } from "#machine/rtc-clock.ts";
 import type { ThreadData } from "#machine/vcpu-thread.ts";
 import { type BootImage, type BootPlan, planBoot } from "#machine/virt/boot-plan.ts";
 import { patchChosen, patchMemory } from "#machine/virt/chosen.ts";
 import { makeMachineDevices, type MachineDevices } from "#machine/virt/machine-devices.ts";
 import { VIRT_MEMORY_MAP } from "#machine/virt/memory-map.ts";
+import { migrationSections } from "#machine/virt/migration-sections.ts";
 import { resetRom } from "#machine/virt/reset-rom.ts";
 import { makeSharedDevices, type SharedDevices } from "#machine/virt/shared-devices.ts";
 import { virtDeviceTree } from "#machine/virt/virt-device-tree.ts";
@@ -122,6 +126,8 @@ export class Machine {
   readonly layout: MemoryLayout;
   readonly memory: WebAssembly.Memory;
   readonly actions: MachineActions;
+  /** What a migration needs of it. */
+  readonly migration: MigrationPort;
   readonly #host: MachineHost;
   readonly #log: Log;
   readonly #words: Int32Array;
@@ -143,6 +149,7 @@ export class Machine {
     await machine.#startThreads();
     await machine.#untilStopped(machine.#blocks.length);
     machine.#power();
+    machine.migration.isLoading = config.incoming === true;
     // Not before: the reset would lose what has been typed already.
     machine.#attachConsole(config.serials[0]);
     void machine.#serve();
@@ -161,6 +168,7 @@ export class Machine {
     const { buffer } = this.memory;
     this.#words = new Int32Array(buffer);
     this.#blocks = Array.from({ length: this.layout.vcpuCount }, (_, i) => vcpuBlock(this.layout, i));
+    new DirtyMap(buffer, this.layout).markAll();
     this.#clock = new MachineClock(host.clock, buffer);
     this.#clock.reset();
     const deadlines = new Deadlines(buffer, this.layout.vcpuCount);
@@ -194,6 +202,20 @@ export class Machine {
       balloonChanged: (guestBytes) => this.#emit({ kind: "balloon", guestBytes }),
       rtc: rtcClock(config.rtc, host.clock, () => this.#clock.nowNs(), new Date().getTimezoneOffset()),
     });
+    const { plic, uart, mtimer } = this.#shared;
+    this.migration = new MigrationPort(
+      { memory: buffer, layout: this.layout, clock: this.#clock, lock: this.#shared.lock },
+      migrationSections(
+        { memory: buffer, layout: this.layout, cpu: config.cpu, clock: this.#clock, lock: this.#shared.lock },
+        [mtimer, plic, uart],
+        this.#devices.devices,
+      ),
+      async () => {
+        for (const device of this.#devices.devices) await device.drain?.();
+        this.#drainConsole();
+      },
+      () => this.#console?.poke(),
+    );
   }
 
   /** Calls `listener` for every event; returns a function that stops that. */
@@ -353,7 +375,8 @@ export class Machine {
     const { uart, lock } = this.#shared;
     this.#console = backend;
     backend.attach({
-      canReceive: () => lock.with(() => uart.canReceive()),
+      // What is typed before the machine has come is kept for it.
+      canReceive: () => (this.migration.isLoading ? 0 : lock.with(() => uart.canReceive())),
       receive: (input) =>
         lock.with(() => {
           for (const byte of input) uart.receive(byte);
@@ -430,10 +453,12 @@ export class Machine {
   #dma(): Dma {
     const ram = this.layout.blocks[VirtBlock.Ram];
     const { buffer } = this.memory;
+    const dirty = new DirtyMap(buffer, this.layout);
     return {
-      view(address, lengthBytes) {
+      view(address, lengthBytes, direction) {
         const offset = address - VIRT_MEMORY_MAP.dram.base;
         if (!ram || !(offset >= 0 && lengthBytes >= 0 && offset + lengthBytes <= ram.sizeBytes)) return undefined;
+        if (direction === "toGuest") dirty.mark(ram.host + offset, lengthBytes);
         return new Uint8Array(buffer, ram.host + offset, lengthBytes);
       },
     };
@@ -451,12 +476,3 @@ function allocate(pages: number): WebAssembly.Memory {
     );
   }
 }
-
-type WaitResult = { readonly async: true; readonly value: Promise<string> } | { readonly async: false };
-/** ECMAScript 2024, 25.4.15; in every engine that this project supports. */
-const waitAsync = (words: Int32Array, index: number, value: number): WaitResult =>
-  (Atomics as unknown as { waitAsync(words: Int32Array, index: number, value: number): WaitResult }).waitAsync(
-    words,
-    index,
-    value,
-  );

@@ -22,6 +22,12 @@ const NS_PER_TICK = 100;
 /** Bits of `CONTROL.machineRequest`: what the machine thread is asked to look at. */
 export const MachineRequest = { Transmit: 1, Mmio: 2, ReceiveRoom: 4 } as const;
 
+/** A time of a stream as one that the clock can show: exact numbers, a century at most. */
+export function clampNs(ns: bigint): number {
+  const latest = 1n << 52n;
+  return Number(ns < 0n ? 0n : ns > latest ? latest : ns);
+}
+
 /** Machine time; it stands still while the machine is stopped. Thread: any. */
 export class MachineClock {
   readonly #clock: Clock;
@@ -41,6 +47,10 @@ export class MachineClock {
   /** Time starts at 0, stopped. Thread: machine. */
   reset(): void {
     this.#words[FROZEN_NS / 8] = 0;
+  }
+  /** While it is stopped: what it shows. Thread: machine. */
+  set(nowNs: number): void {
+    this.#words[FROZEN_NS / 8] = nowNs;
   }
   stop(): void {
     this.#words[FROZEN_NS / 8] = this.nowNs();

@@ -14,6 +14,7 @@ import { describeHart, hartObserver } from "#cpu/isa/riscv/hart-log.ts";
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { MmioCaller } from "#machine/mmio-mailbox.ts";
+import { PageFaults } from "#machine/page-faults.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock, vcpuLine } from "#machine/interrupt-lines.ts";
 import { isMachineDevice, VIRT_RESET_VECTOR } from "#machine/virt/machine-devices.ts";
@@ -57,6 +58,7 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
   const extensions = cpuExtensions(config.cpu);
   const isa = riscvIsa(extensions);
   const hartLog = { log, isa, memory: memory.buffer, block, hart: data.vcpu };
+  const faults = new PageFaults(memory.buffer, layout);
   const ports: VcpuPorts = {
     ...devicePorts(memory.buffer, block, devices, () => {
       // A write to flash may have taken its memory out of the address space.
@@ -65,6 +67,7 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
     }),
     timeTicks: () => machineClock.ticks(),
     machineNs: () => Math.floor(machineClock.nowNs()),
+    pageMissing: (host) => faults.wait(data.vcpu, faults.pageOf(host), machineClock.nowNs()),
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
   };
   const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, isa, observedPorts(ports, data.vcpu, log), {
@@ -88,7 +91,7 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
   };
   reset();
   ready();
-  loop(vcpu, words, block, reset, log.trace);
+  loop(vcpu, words, block, reset, () => ports.stimecmpChanged(), log.trace);
 }
 
 /** The ports with what a log wants to hear of them. */
@@ -123,7 +126,14 @@ function observedPorts(ports: VcpuPorts, hart: number, log: Log): VcpuPorts {
   };
 }
 
-function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void, trace: Trace): void {
+function loop(
+  vcpu: Vcpu,
+  words: Int32Array,
+  block: number,
+  reset: () => void,
+  stimecmpChanged: () => void,
+  trace: Trace,
+): void {
   const request = (block + VCPU.request) >>> 2;
   const parked = (block + VCPU.park) >>> 2;
   const park = (why: "stop" | "wfi"): void => {
@@ -159,7 +169,19 @@ function loop(vcpu: Vcpu, words: Int32Array, block: number, reset: () => void, t
       continue;
     }
     if (asked & Request.Reset) reset();
+    if (asked & Request.Loaded) {
+      vcpu.loaded();
+      // The timer of the source is armed here.
+      stimecmpChanged();
+    }
     if (asked & Request.FlushTlb) vcpu.memoryChanged();
+    if (asked & Request.DirtySync) {
+      const serial = Atomics.load(words, CONTROL.dirtySerial);
+      vcpu.dirtyMapCleared();
+      Atomics.store(words, (block + VCPU.dirtySerial) >>> 2, serial);
+      Atomics.add(words, CONTROL.dirtyAnswers, 1);
+      Atomics.notify(words, CONTROL.dirtyAnswers);
+    }
     vcpu.takeInterrupt();
     if (vcpu.run() === ExitReason.Wfi && !vcpu.hasPendingInterrupt()) {
       park("wfi");

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import type { PrivilegedImage } from "./privileged-image.ts";
 
 const QEMU = "qemu-system-riscv64";
-const CPU =
+/** The features that our hart has. */
+export const CPU =
   "rv64,h=false,zba=true,zbb=true,zbc=true,zbs=true,Zfh=true,svinval=true,svnapot=true,svpbmt=true,sstc=true,debug=false";
 const TIMEOUT_MS = 120_000;
 

@@ -9,11 +9,14 @@ import { TruncatedError } from "#core/bytes.ts";
 import type { CharBackend, CharFrontend, Disk } from "#core/host.ts";
 import { NO_LOG } from "#core/log.ts";
 import { StateError } from "#core/vmstate.ts";
+import { CONTROL } from "#cpu/vcpu/layout.ts";
 import type { MmioMap } from "#hw/bus/mmio-map.ts";
 import type { Dma, MigrationSection } from "#hw/bus/types.ts";
+import { MigrationPort } from "#machine/migration-port.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
 import { makeMachineDevices } from "#machine/virt/machine-devices.ts";
 import { VIRT_MEMORY_MAP, VIRT_VIRTIO_COUNT, virtioEntry } from "#machine/virt/memory-map.ts";
+import { migrationSections } from "#machine/virt/migration-sections.ts";
 import { makeSharedDevices } from "#machine/virt/shared-devices.ts";
 import { VirtBlock, virtLayout } from "#machine/virt/virt-layout.ts";
 import { damaged } from "./mutation.ts";
@@ -68,13 +71,15 @@ const disk: Disk = {
 };
 
 /** The board without harts; one memory for all runs, of which what a run may change is cleared. */
-class Board {
+export class Board {
   static readonly #config = commandLine();
   static readonly #layout = virtLayout(Board.#config);
   static readonly #memory = new SharedArrayBuffer(Board.#layout.totalBytes);
   readonly ram: Uint8Array;
   readonly maps: readonly MmioMap[];
   readonly sections: readonly MigrationSection[];
+  readonly migration: MigrationPort;
+  readonly layout = Board.#layout;
   readonly #chardev = new Chardev();
   readonly #uart: { canReceive(): number; receive(byte: number): void };
   readonly #devices: ReturnType<typeof makeMachineDevices>;
@@ -124,6 +129,19 @@ class Board {
     });
     for (const device of this.#devices.devices) device.reset();
     this.maps = [shared.map, this.#devices.map];
+    const place = { memory, layout, clock: machineClock, lock: shared.lock };
+    this.migration = new MigrationPort(
+      place,
+      migrationSections(
+        { ...place, cpu: config.cpu },
+        [shared.mtimer, shared.plic, shared.uart],
+        this.#devices.devices,
+      ),
+      async () => {},
+      () => {},
+    );
+    // The hart is parked.
+    new Int32Array(memory)[CONTROL.stoppedVcpus] = 1;
     this.sections = [shared.plic, shared.uart, shared.mtimer, ...this.#devices.devices].flatMap((one) => one.migration);
   }
 

@@ -7,6 +7,8 @@ import { parseCommandLine } from "#app/cli/command-line.ts";
 import { openLog } from "#app/log-setup.ts";
 import { type NodeHost, nodeHost } from "#app/node-host.ts";
 import { expandArguments } from "#app/read-config.ts";
+import { Migration } from "#control/migration/migration.ts";
+import { nodeChannels } from "#platform/node/channels.ts";
 import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
 
 export type { MachineEvent } from "#machine/machine.ts";
@@ -89,6 +91,10 @@ export class Console implements CharBackend {
 /** A machine with its console. */
 export class Machine {
   readonly console: Console;
+  /** Moves the machine elsewhere, and tells how that goes. */
+  readonly migration: Migration;
+  /** With `-incoming` in the arguments: resolves when the machine has come, rejects when it cannot be loaded. */
+  arrived: Promise<void> = Promise.resolve();
   readonly #machine: BoardMachine;
   readonly #host: NodeHost;
 
@@ -137,15 +143,25 @@ export class Machine {
       kernel: await read(options.kernel),
       initrd: await read(options.initrd),
     };
-    const machine = await BoardMachine.create(config, files, host);
+    const machine = new Machine(await BoardMachine.create(config, files, host), host, console);
+    const { incoming } = command.host;
+    if (incoming !== undefined && incoming !== "defer") await machine.#await(incoming, !config.startStopped);
     host.ready();
-    return new Machine(machine, host, console);
+    return machine;
   }
 
   private constructor(machine: BoardMachine, host: NodeHost, console: Console) {
+    this.migration = new Migration(machine, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
     this.#machine = machine;
     this.#host = host;
     this.console = console;
+  }
+
+  async #await(uri: string, autostart: boolean): Promise<void> {
+    const { loaded } = await this.migration.incoming({ uri }, autostart);
+    this.arrived = loaded;
+    // Who waits for it is told.
+    loaded.catch(() => {});
   }
 
   /** Resolves when every vCPU runs. Calls of `start`, `stop`, `reset` take effect one after the other. */

@@ -184,7 +184,7 @@ test.each<[string, OptionError["code"], string]>([
   ["-icount auto", "not-available", "-icount auto: not available in this version"],
   ["-netdev user,id=n", "not-available", "-netdev user,id=n: not available in this version"],
   ["-incoming foo", "unknown-name", "-incoming foo: unknown migration protocol: foo"],
-  ["-incoming tcp:0:4444", "not-available", "-incoming tcp:0:4444: migration is not available in this version"],
+  ["-incoming tcp:4444", "unknown-name", "-incoming tcp:4444: '4444' is not HOST:PORT; an example is tcp:127.0.0.1:4444"],
   ["-display foo", "unknown-name", "-display foo: Parameter 'type' does not accept value 'foo'"],
   ["-display gtk", "not-available", "-display gtk: display 'gtk' is not available in this version; use none"],
   ["-display none,foo=1", "unknown-name", "-display none,foo=1: Parameter 'foo' is unexpected"],

@@ -37,6 +37,8 @@ export type HostOptions = {
   /** Which trace events; a pattern that starts with "-" switches off. */
   readonly trace: readonly TraceRequest[];
   readonly nographic: boolean;
+  /** Where the machine's state comes from: a URI, or "defer" until it is said. */
+  readonly incoming?: string;
   /** Directories to look for firmware in, before the usual ones. */
   readonly dataDirectories: readonly string[];
   /** Put the time in front of messages (`-msg timestamp=on`). */
@@ -139,6 +141,7 @@ function finish(draft: Draft): CommandLine {
     ...(draft.name === undefined ? {} : { name: draft.name }),
     ...(draft.uuid === undefined ? {} : { uuid: draft.uuid }),
     startStopped: draft.startStopped,
+    ...(draft.incoming === undefined ? {} : { incoming: true }),
     onReboot: draft.onReboot,
     onShutdown: draft.onShutdown,
   };
@@ -153,6 +156,7 @@ function hostOptions(draft: Draft): HostOptions {
     ...(draft.logFile === undefined ? {} : { logFile: draft.logFile }),
     trace: draft.trace,
     nographic: draft.nographic !== undefined,
+    ...(draft.incoming === undefined ? {} : { incoming: draft.incoming }),
     dataDirectories: draft.dataDirectories,
     messageTimestamps: draft.messageTimestamps,
     messageGuestName: draft.messageGuestName,

@@ -69,6 +69,7 @@ export type Draft = {
   rtcBase: "utc" | "localtime" | number;
   rtcClock: "host" | "rt" | "vm" | undefined;
   startStopped: boolean;
+  incoming: string | undefined;
   onReboot: "reset" | "shutdown";
   onShutdown: "poweroff" | "pause";
 
@@ -119,6 +120,7 @@ export function newDraft(known: Known): Draft {
     rtcBase: "utc",
     rtcClock: undefined,
     startStopped: false,
+    incoming: undefined,
     onReboot: "reset",
     onShutdown: "poweroff",
     noDefaults: false,

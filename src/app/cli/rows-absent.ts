@@ -18,7 +18,7 @@ const WITHOUT_ARGUMENT: readonly string[] = [
 // biome-ignore format: a table
 const WITH_ARGUMENT: readonly string[] = [
   "acpitable", "add-fd", "chroot", "compat", "debugcon", "dfilter", "dump-vmstate", "echr", "fda", "fdb", "fsdev",
-  "fw_cfg", "icount", "iscsi", "k", "loadvm", "mem-path", "mtdblock", "netdev", "numa", "option-rom", "plugin",
+  "fw_cfg", "icount", "iscsi", "k", "mem-path", "mtdblock", "netdev", "numa", "option-rom", "plugin",
   "prom-env", "rotate", "runas", "sd", "seed", "semihosting-config", "set", "smbios", "spice", "tpmdev",
   "usbdevice", "virtfs",
 ];

@@ -2,6 +2,8 @@
  * Rows of the option table: the process, its logs, and what tools pass without meaning this program.
  */
 
+import { parseUri } from "#control/migration/address.ts";
+import type { Draft } from "./draft.ts";
 import { readFlat } from "./boot-option.ts";
 import { addTracePattern, logHelp, readLogItems, readTrace } from "./log-option.ts";
 import { OptionError } from "./option-error.ts";
@@ -9,7 +11,15 @@ import type { OptionRow } from "./option-row.ts";
 import { addMonitorSpec, refuseServer } from "./rows-char.ts";
 
 const SANDBOX_CHOICES = ["allow", "deny", "children"] as const;
-const INCOMING = /^(?:defer$|(?:tcp|unix|fd|exec|rdma|file):)/;
+/** The last one counts. */
+function takeIncoming(draft: Draft, text: string): void {
+  try {
+    if (text !== "defer") parseUri(text);
+  } catch (error) {
+    throw new OptionError("unknown-name", (error as Error).message);
+  }
+  draft.incoming = text;
+}
 
 export const PROCESS_ROWS: readonly OptionRow[] = [
   {
@@ -131,10 +141,16 @@ export const DEBUG_ROWS: readonly OptionRow[] = [
   {
     names: ["incoming"],
     argument: "URI",
-    help: ["wait for a migration; not in this version"],
-    apply: (_draft, text) => {
-      if (!INCOMING.test(text)) throw new OptionError("unknown-name", `unknown migration protocol: ${text}`);
-      throw new OptionError("not-available", "migration is not available in this version");
-    },
+    help: [
+      "take the machine's state from there: tcp:HOST:PORT, unix:PATH, exec:COMMAND,",
+      "fd:NUMBER, file:PATH[,offset=BYTES]; defer waits for the monitor to say where",
+    ],
+    apply: (draft, text) => takeIncoming(draft, text),
+  },
+  {
+    names: ["loadvm"],
+    argument: "FILE",
+    help: ["go on from the state in a file that a migration to file:FILE has written"],
+    apply: (draft, text) => takeIncoming(draft, `file:${text}`),
   },
 ];

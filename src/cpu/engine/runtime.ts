@@ -10,7 +10,7 @@ import { generateInterpreter, type HandlerTable } from "#cpu/engine/interpreter.
 import { pageCompare } from "#cpu/engine/page-compare.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
 import { REGION_TYPE } from "#cpu/engine/region-emitter.ts";
-import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
+import { Access, pageMapRoutines, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
@@ -67,6 +67,8 @@ export const HOST_FUNCTIONS = {
   /** (host address of the guest page) -> code page */
   newCodePage: type([I32], [I32]),
   codePageChanged: type([I32]),
+  /** (cpu, host address in a page that has not come yet): returns when it has. */
+  pageMissing: type([I32, I32]),
   /** (cpu, bit of `Observed`): only called for events that were asked for. */
   observe: type([I32, I32]),
 } as const satisfies Record<string, FunctionType>;
@@ -110,12 +112,16 @@ export type RuntimeOptions = {
 /** Generates the runtime module. */
 export function generateRuntime(isa: Isa, layout: MemoryLayout, options: RuntimeOptions): RuntimeModule {
   const { hotThreshold, features, lockstep = false, observed = 0 } = options;
-  const routines = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(layout, observed), callFar(hotThreshold)].map(
-    (r) => {
-      const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
-      return event === 0 ? r : reporting(r, event);
-    },
-  );
+  const routines = [
+    ...SOFTMMU_ROUTINES,
+    ...pageMapRoutines(layout),
+    ...isa.routines,
+    fetchPage(layout, observed),
+    callFar(hotThreshold),
+  ].map((r) => {
+    const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
+    return event === 0 ? r : reporting(r, event);
+  });
   const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
   const names = [...hostNames, ...routines.map((r) => r.name), "pageDiffers", "interpret", "run"];
   const indices = new Map(names.map((name, index) => [name, index]));

@@ -15,6 +15,7 @@ import {
   FILL_LIST,
   INVALID_TAG,
   JUMP_GENERATION_STEP,
+  type MemoryLayout,
   MMU_MODES,
   MmuMode,
   TLB,
@@ -50,10 +51,12 @@ const fillTlb = routine("fillTlb", [I64, I32], undefined, (b, va, host) => {
   const page = b.let(b.and(va, b.i64(-4096)));
   const entry = b.let(entryAddress(b, va));
   const invalid = b.i64(INVALID_TAG);
-  const tag = (bit: number): Expr => b.select(b.and(permissions, b.i32(bit)), page, invalid);
+  const tag = (allowed: Expr): Expr => b.select(allowed, page, invalid);
   b.if(b.eqz(permissions), () => b.return());
-  b.store(entry, TLB.readTag, tag(PERMISSION.read));
-  b.store(entry, TLB.writeTag, tag(PERMISSION.write));
+  b.store(entry, TLB.readTag, tag(b.and(permissions, b.i32(PERMISSION.read))));
+  // A page that is clean in the dirty map stays out until it is written.
+  const dirty = b.call("isDirty", I32, [b.cpu(), host]);
+  b.store(entry, TLB.writeTag, tag(b.and(b.shrU(permissions, b.i32(1)), dirty)));
   b.store(entry, TLB.addend, b.sub(b.and(host, b.i32(-4096)), b.wrap(page)));
   const countAddress = b.let(b.add(b.cpu(), b.shl(b.get(I32, VCPU.mmuModeData), b.i32(2))));
   const count = b.let(b.load(I32, countAddress, VCPU.fillCount));
@@ -184,7 +187,10 @@ function hostOfAccess(b: Builder, va: Expr, width: Expr, access: number, tag: nu
     () => {
       const mode = b.get(I32, VCPU.mmuModeData);
       b.assign(host, b.call("translateSpan", I32, [b.cpu(), va, width, b.i32(access), mode]));
-      b.if(b.gtU(host, b.i32(1)), () => b.effect("fillTlb", [b.cpu(), va, host]));
+      b.if(b.gtU(host, b.i32(1)), () => {
+        if (access === Access.Write) b.effect("markDirty", [b.cpu(), host]);
+        b.effect("fillTlb", [b.cpu(), va, host]);
+      });
     },
   );
   return host;
@@ -293,9 +299,22 @@ const probe = (name: string, access: number, tag: number): Routine =>
       b.if(host, () => b.effect("accessFault", [b.cpu(), va, b.i32(access)]));
       b.return(b.i32(0));
     });
+    if (access === Access.Write) b.effect("markDirty", [b.cpu(), host]);
     b.effect("fillTlb", [b.cpu(), va, host]);
     b.return(host);
   });
+
+/** The page maps by host address; a byte is 0 or 1. `awaitPage` returns when the page is there. */
+export function pageMapRoutines(layout: MemoryLayout): readonly Routine[] {
+  const entry = (b: Builder, host: Expr): Expr => b.shrU(b.sub(host, b.i32(layout.ramStart)), b.i32(12));
+  return [
+    routine("markDirty", [I32], undefined, (b, host) => b.store(entry(b, host), layout.dirtyMap, b.i32(1), 1)),
+    routine("awaitPage", [I32], undefined, (b, host) =>
+      b.unlikely(b.load(I32, entry(b, host), layout.missingMap, 1), () => b.effect("pageMissing", [b.cpu(), host])),
+    ),
+    routine("isDirty", [I32], I32, (b, host) => b.return(b.load(I32, entry(b, host), layout.dirtyMap, 1))),
+  ];
+}
 
 export const SOFTMMU_ROUTINES: readonly Routine[] = [
   fillTlb,

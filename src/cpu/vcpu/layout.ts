@@ -158,7 +158,8 @@ const VCPU_FIELDS = [
   ["pmpcfg", 16],
   // The PMP entries that are on, in order: i64 first byte, i64 last byte, i64 pmpcfg byte.
   ["pmpCount", 4],
-  ["pad1", 4],
+  // Shared: the last `CONTROL.dirtySerial` for which the vCPU's TLBs have no entry from before. Owner: vCPU thread.
+  ["dirtySerial", 4],
   ["pmpRanges", 16 * 24],
   // Features that routines test at run time, bits of `Feature`.
   ["features", 8],
@@ -172,6 +173,9 @@ const VCPU_FIELDS = [
   // The page that the stack was last found in, readable and writable in the current mode, or -1; i64 tag, i32 addend.
   ["stackPage", 8],
   ["stackAddend", 4],
+  // A page that is missing: when the vCPU began to wait (f64 ns), and the page's index plus 1, or 0. See `page-faults.ts`.
+  ["faultSince", 8],
+  ["faultPage", 4],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
   // What the region translator has done, f64 each in the order of `STATISTICS`. Owner: the vCPU thread; others may read.
@@ -221,6 +225,12 @@ export const CONTROL = {
   running: 66,
   /** vCPU threads that have seen that the machine is stopped. */
   stoppedVcpus: 67,
+  /** Owner: migration. Grows with every look at the dirty map; see `Request.DirtySync`. */
+  dirtySerial: 68,
+  /** Counts the answers to it. */
+  dirtyAnswers: 69,
+  /** Counts the pages that vCPUs have begun to wait for; see `page-faults.ts`. */
+  pageFaults: 70,
 } as const;
 
 /**
@@ -258,8 +268,13 @@ export type MemoryLayout = {
   /** In a vCPU block: the code pages. */
   readonly codePages: number;
   readonly codePageCount: number;
-  /** A byte a host page from {@link ramStart} on: bit 0 written since the last look (dirty). */
+  /**
+   * A byte a host page from {@link ramStart} on: 1 when the page may have been written since the last look (dirty).
+   * A page enters a TLB for writing only while its byte is 1; all are 1 while nobody looks.
+   */
   readonly dirtyMap: number;
+  /** A byte a host page from {@link ramStart} on: 1 while the page has not come from the source of a postcopy. */
+  readonly missingMap: number;
   readonly ramStart: number;
   readonly blocks: readonly RamBlock[];
   readonly totalBytes: number;
@@ -290,7 +305,10 @@ export function layoutMemory(
   const deviceArena = CONTROL_BYTES;
   const vcpus = align(deviceArena + DEVICE_ARENA_BYTES, 65_536);
   const dirtyMap = vcpus + vcpuCount * vcpuStride;
-  const ramStart = align(dirtyMap + ramPages, 65_536);
+  // The RAM's end is aligned to a page of WebAssembly, and the maps go up to there.
+  const mapBytes = align(ramPages, 16);
+  const missingMap = dirtyMap + mapBytes;
+  const ramStart = align(missingMap + mapBytes, 65_536);
   let at = ramStart;
   const placed = blocks.map((block) => {
     const host = at;
@@ -313,6 +331,7 @@ export function layoutMemory(
     codePages,
     codePageCount,
     dirtyMap,
+    missingMap,
     ramStart,
     blocks: placed,
     totalBytes,
@@ -345,6 +364,10 @@ export const Request = {
   Reset: 16,
   /** Drop the TLBs: memory or dirty logging changed underneath. */
   FlushTlb: 32,
+  /** Bytes of the dirty map were cleared: drop the data TLBs, then answer with the serial. */
+  DirtySync: 64,
+  /** The registers were loaded from a stream: compute what follows from them. */
+  Loaded: 128,
 } as const;
 
 /** Bits of the `features` word that routines test. */

@@ -38,6 +38,8 @@ export type VcpuPorts = {
   machineNs(): number;
   /** stimecmp or its enable has changed: update the STIP line and the wake-up. */
   stimecmpChanged(): void;
+  /** The page at this host address has not come yet; returns when it has. Absent: every page is there. */
+  pageMissing?(host: number): void;
   /** Told about what the guest does wrong (`-d guest_errors`). */
   readonly guestError?: (message: string) => void;
 };
@@ -255,6 +257,19 @@ export class Vcpu {
     this.runtime.discardCode(this.cpu);
   }
 
+  /** Pages went clean in the dirty map: the next write to each must come by the slow path. */
+  dirtyMapCleared(): void {
+    this.runtime.flushTlbs(this.cpu);
+  }
+
+  /** The registers and the memory were loaded from a stream. */
+  loaded(): void {
+    this.pmp.refresh();
+    this.runtime.updateMode(this.cpu);
+    this.runtime.fpUpdate(this.cpu);
+    this.memoryChanged();
+  }
+
   /** Takes an interrupt if one is pending and enabled. */
   takeInterrupt(): void {
     this.runtime.interruptCheck(this.cpu);
@@ -336,6 +351,7 @@ export class Vcpu {
       floatHelper: (_cpu, operation, rounding) => this.#float(operation, rounding),
       newCodePage: (host) => this.pages.create(host >>> 0),
       codePageChanged: (page) => this.pages.changed(page >>> 0),
+      pageMissing: (_cpu, host) => ports.pageMissing?.(host >>> 0),
       observe: (_cpu, event) => {
         if (event === Observed.Data && this.lockstep) this.lockstep.touched(address());
         if ((this.#observer?.observed ?? 0) & event) this.#observer?.observe(event);

@@ -1,6 +1,7 @@
 /** Binds a declared state to its place in shared memory and gives its migration section. */
-import { ByteReader, ByteWriter } from "#core/bytes.ts";
+import { ByteWriter } from "#core/bytes.ts";
 import type { Fields, VmState } from "#core/vmstate.ts";
+import { migrationSection } from "#hw/bus/migration-section.ts";
 import type { BoundState, StatePlace } from "#hw/bus/types.ts";
 
 /** `afterLoad` re-arms what depends on the state (lines, timers). */
@@ -13,7 +14,7 @@ export function bindState<F extends Fields>(
     schema,
     state: schema.bind(place.memory, place.offset),
     reset: () => schema.reset(place.memory, place.offset),
-    section: {
+    section: migrationSection({
       name: schema.name,
       version: schema.version,
       save() {
@@ -21,10 +22,11 @@ export function bindState<F extends Fields>(
         schema.save(place.memory, place.offset, out);
         return out.finish();
       },
-      load(body, version) {
-        schema.load(place.memory, place.offset, new ByteReader(body), version);
+      describe: () => schema.describe(place.memory, place.offset),
+      take(from, version) {
+        schema.load(place.memory, place.offset, from, version);
         afterLoad();
       },
-    },
+    }),
   };
 }

@@ -4,7 +4,8 @@
  * A device sees offsets only, never its address; it gets ports (lines, DMA, sinks), never the machine or the CPU.
  * It never throws on what a guest does.
  */
-import type { State, VmState, Fields } from "#core/vmstate.ts";
+import type { ByteReader } from "#core/bytes.ts";
+import type { Fields, SectionDescription, State, VmState } from "#core/vmstate.ts";
 
 /** A guest physical address. Exact below 2^53; a larger one is never backed by anything. */
 export type Gpa = number & { readonly __kind?: "gpa" };
@@ -44,6 +45,8 @@ export type Device = {
   readonly regions: readonly MmioRegion[];
   /** Brings the device to its power-on state. Thread: machine, while no vCPU runs. */
   reset(): void;
+  /** Resolves when nothing of the device is in the host's hands; its state may then be saved. */
+  drain?(): Promise<void>;
   /** What migrates, in QEMU's section layout. */
   readonly migration: readonly MigrationSection[];
 };
@@ -53,7 +56,11 @@ export type MigrationSection = {
   readonly name: string;
   readonly version: number;
   save(): Uint8Array;
-  /** Throws `StateError` or `TruncatedError`. */
+  /** The fields that `save` writes, for the stream's description of itself. */
+  describe(): SectionDescription;
+  /** Takes the state from the front of what is left. Throws `StateError` or `TruncatedError`. */
+  take(from: ByteReader, version: number): void;
+  /** Takes a body that ends with the state. Throws as `take` does. */
   load(body: Uint8Array, version: number): void;
 };
 

@@ -116,13 +116,20 @@ test("the section is QEMU's, and loading it announces the deadlines again", () =
   source.write(0, 0x0102_0304_0506_0708n);
   source.write(8, NEVER);
   const section = source.mtimer.migration[0];
-  expect([section?.name, section?.version]).toEqual(["riscv_mtimer", 1]);
+  expect([section?.name, section?.version]).toEqual(["riscv_mtimer", 3]);
   const body = section?.save() as Uint8Array;
-  expect([...body]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, ...new Uint8Array(8).fill(255)]);
+  const never = Array.from({ length: 8 }, () => 255);
+  const timecmp = [1, 2, 3, 4, 5, 6, 7, 8, ...never];
+  // No time difference; QEMU's timers in nanoseconds.
+  const due = [0x64, 0xc9, 0x2d, 0x91, 0xf6, 0x5a, 0xbf, 0x20];
+  expect([...body]).toEqual([...new Uint8Array(8), ...timecmp, ...due, ...never]);
   const target = makeMtimer();
   target.mtimer.reset();
   target.deadlines.length = 0;
-  target.mtimer.migration[0]?.load(body, 1);
+  target.mtimer.migration[0]?.load(Uint8Array.from(timecmp), 1);
+  expect(target.deadlines).toHaveLength(2);
+  target.deadlines.length = 0;
+  target.mtimer.migration[0]?.load(body, 3);
   expect(target.lines).toEqual([false, false]);
   expect(target.deadlines).toEqual([
     [0, 0x0102_0304_0506_0708n],

@@ -5,17 +5,28 @@
  * Time runs in the `time` port; a vCPU thread that writes a comparator recomputes the line, and tells the board the new
  * deadline, which calls `update(hart)` when it has come.
  *
- * Spec: RISC-V Advanced Core Local Interruptor 1.0-rc4 ("riscv-aclint"); migration: QEMU section "riscv_mtimer" v1.
+ * Spec: RISC-V Advanced Core Local Interruptor 1.0-rc4 ("riscv-aclint"); migration: QEMU section "riscv_mtimer" v1 and v3.
  * MSWI and SSWI have no state of their own: MSIP and SSIP live in the harts' `mip`, which migrates with them.
  * Thread: any, over one state in shared memory, with the device's lock held by the caller.
  */
-import { u64Array, vmstate } from "#core/vmstate.ts";
+import { u64, u64Array, vmstate } from "#core/vmstate.ts";
 import { bindState } from "#hw/bus/bound-state.ts";
 import type { BoundState, Device, IrqLine, MigrationSection, MmioRegion, StatePlace } from "#hw/bus/types.ts";
 
-/** QEMU's section for a number of harts; the name is QEMU's. */
+/** QEMU's section for a number of harts; the names are QEMU's. Version 1 is QEMU 7.2's, 3 is 11.1's. */
 export function mtimerState(harts: number) {
-  return vmstate("riscv_mtimer", 1, { timecmp: u64Array(harts) });
+  const timers = u64Array(harts, 3);
+  return vmstate(
+    "riscv_mtimer",
+    3,
+    // Ticks by which mtime is ahead of the machine's clock; and when QEMU's timers are due, which follows from timecmp.
+    {
+      time_delta: u64(0n, 3),
+      timecmp: u64Array(harts),
+      timers: { ...timers, wire: { ...timers.wire, type: "timer" } },
+    },
+    { minimumVersion: 1 },
+  );
 }
 
 /** The counter behind `mtime` and the `time` CSR, in ticks (10 MHz on the virt board). */
@@ -23,6 +34,8 @@ export type TimeSource = {
   now(): bigint;
   /** Moves the counter; absent: writes to `mtime` are ignored. */
   set?(ticks: bigint): void;
+  /** A machine came from elsewhere, where the counter was ahead of the clock by this. */
+  shift?(ticks: bigint): void;
 };
 
 export type MtimerPorts = {
@@ -32,6 +45,12 @@ export type MtimerPorts = {
   /** The hart's comparator is now `timecmp` ticks: `update(hart)` is due then. Also called when time was moved. */
   readonly deadlineChanged: (hart: number, timecmp: bigint) => void;
 };
+
+/** Of the virt board's 10 MHz. */
+const NS_PER_TICK = 100n;
+const NEVER = (1n << 64n) - 1n;
+/** Beyond it a time in nanoseconds is none that a timer has. */
+const LATEST_TICKS = (1n << 63n) / NS_PER_TICK;
 
 // riscv-aclint 2, "MTIMER": comparators first, then the counter, as in the CLINT.
 const MTIMER_BYTES = 0x8000;
@@ -48,9 +67,10 @@ export class RiscvMtimer implements Device {
   /** `place` has room for `mtimerState(ports.timerLines.length).sizeBytes`. */
   constructor(place: StatePlace, ports: MtimerPorts) {
     this.#ports = ports;
-    this.#bound = bindState(mtimerState(ports.timerLines.length), place, () => this.#updateAll());
+    this.#bound = bindState(mtimerState(ports.timerLines.length), place, () => this.#afterLoad());
     this.#timecmp = this.#bound.state.timecmp;
-    this.migration = [this.#bound.section];
+    const { section } = this.#bound;
+    this.migration = [{ ...section, save: () => this.#save(section) }];
     this.regions = [
       {
         sizeBytes: MTIMER_BYTES,
@@ -85,6 +105,19 @@ export class RiscvMtimer implements Device {
   /** The hart's comparator in ticks, the deadline of a `wfi`. */
   timecmp(hart: number): bigint {
     return this.#timecmp[hart] ?? 0n;
+  }
+
+  #save(section: MigrationSection): Uint8Array {
+    const { timers } = this.#bound.state;
+    this.#timecmp.forEach((timecmp, hart) => (timers[hart] = timecmp < LATEST_TICKS ? timecmp * NS_PER_TICK : NEVER));
+    return section.save();
+  }
+
+  #afterLoad(): void {
+    const { state } = this.#bound;
+    if (state.time_delta !== 0n) this.#ports.time.shift?.(BigInt.asIntN(64, state.time_delta));
+    state.time_delta = 0n;
+    this.#updateAll();
   }
 
   #read(offset: number): bigint {

@@ -12,7 +12,7 @@ import { Ns16550a } from "#hw/devices/ns16550a.ts";
 import { RiscvMswi, RiscvMtimer, RiscvSswi } from "#hw/devices/riscv-aclint.ts";
 import { RiscvPlic } from "#hw/devices/riscv-plic.ts";
 import { ringMachine } from "#machine/mmio-mailbox.ts";
-import { type Deadlines, type MachineClock, MachineRequest } from "#machine/shared-words.ts";
+import { clampNs, type Deadlines, type MachineClock, MachineRequest } from "#machine/shared-words.ts";
 import { vcpuBlock, vcpuLine } from "#machine/interrupt-lines.ts";
 import { VIRT_IRQ, VIRT_MEMORY_MAP } from "#machine/virt/memory-map.ts";
 
@@ -70,7 +70,10 @@ export function makeSharedDevices(
     trace,
   });
   const mtimer = new RiscvMtimer(place(MTIMER_STATE), {
-    time: { now: () => BigInt(clock.ticks()) },
+    time: {
+      now: () => BigInt(clock.ticks()),
+      shift: (ticks) => clock.set(clampNs(BigInt(Math.floor(clock.nowNs())) + ticks * 100n)),
+    },
     timerLines: lines(Irq.MachineTimer),
     deadlineChanged: (hart, timecmp) => deadlines.setMtimecmp(hart, Number(timecmp)),
   });

@@ -5,12 +5,12 @@
  * client with `reconnectSeconds` tries again. Output without a peer is dropped.
  * Thread: machine.
  */
-import { lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, Socket } from "node:net";
 import type { ListenOptions, Server } from "node:net";
 import type { CharBackend } from "#core/host.ts";
 import { InputPump } from "#io/char/input-pump.ts";
 import { ChardevError, chardevErrorCode } from "#platform/node/chardev-error.ts";
+import { removeStaleSocket } from "#platform/node/stale-socket.ts";
 
 /** Output that a slow peer may leave in our hands; beyond it output is dropped. */
 const MAX_UNSENT_BYTES = 4 << 20;
@@ -209,13 +209,4 @@ function listenOptions(target: SocketTarget): ListenOptions {
   if ("path" in target) return { path: target.path };
   if ("fd" in target) return { fd: target.fd } as ListenOptions;
   return target.host === "" ? { port: target.port } : { host: target.host, port: target.port };
-}
-
-/** A socket file that an earlier process left would make listening fail; a file of any other kind stays. */
-function removeStaleSocket(path: string): void {
-  try {
-    if (lstatSync(path).isSocket()) unlinkSync(path);
-  } catch {
-    // It is not there, or listening will say what is wrong.
-  }
 }

@@ -54,7 +54,9 @@ const hostOf = routine("hostOf", [I64, I32], I32, (b, pa, access) => {
       const wanted = b.select(b.eq(access, b.i32(Access.Write)), b.i32(REGIONS.writable), b.i32(REGIONS.readable));
       b.if(b.eqz(b.and(flags, wanted)), () => b.return(b.i32(NO_HOST.device)));
       b.set(VCPU.helperC, b.extU(flags));
-      b.return(b.add(b.load(I32, entry, REGIONS.host), b.wrap(offset)));
+      const host = b.let(b.add(b.load(I32, entry, REGIONS.host), b.wrap(offset)));
+      b.effect("awaitPage", [b.cpu(), host]);
+      b.return(host);
     });
     b.assign(entry, b.add(entry, b.i32(REGIONS.entryBytes)));
     b.continue(label);
@@ -175,11 +177,12 @@ const walk = routine("walk", [I64, I32, I32], I32, (b, va, access, mode) => {
     b.if(b.ne(wanted, low), () => {
       b.if(b.eqz(b.and(menvcfg, b.i64(MENVCFG.ADUE))), fault);
       const updated = b.or(pte, b.extU(b.and(wanted, b.i32(PTE.A | PTE.D))));
-      const pteWritable = b.call("hostOf", I32, [b.cpu(), pteAddress, b.i32(Access.Write)]);
+      const pteWritable = b.let(b.call("hostOf", I32, [b.cpu(), pteAddress, b.i32(Access.Write)]));
       b.if(b.eq(pteWritable, b.i32(NO_HOST.device)), () => {
         b.effect("accessFault", [b.cpu(), va, access]);
         b.return(b.i32(0));
       });
+      b.effect("markDirty", [b.cpu(), pteWritable]);
       // Somebody else changed the entry: look at it again.
       b.if(b.ne(b.rmw("compareExchange", 8, pteHost, updated, pte), pte), () => b.continue(label));
     });

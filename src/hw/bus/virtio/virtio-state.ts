@@ -11,8 +11,9 @@
  * reset then.
  * Spec: QEMU docs/devel/virtio-migration; the bytes were compared with QEMU 7.2's.
  */
-import { ByteReader, ByteWriter } from "#core/bytes.ts";
+import { type ByteReader, ByteWriter } from "#core/bytes.ts";
 import { StateError } from "#core/vmstate.ts";
+import { migrationSection } from "#hw/bus/migration-section.ts";
 import type { MigrationSection } from "#hw/bus/types.ts";
 import type { VirtioDevice } from "#hw/bus/virtio/virtio-device.ts";
 import { DRIVER_OK, VIRTIO_F_VERSION_1 } from "#hw/bus/virtio/virtio-device.ts";
@@ -48,15 +49,21 @@ type Subsection = {
 
 export function virtioSection(parts: VirtioSectionParts): MigrationSection {
   const { name, device } = parts;
-  return {
+  const save = (): Uint8Array => {
+    const out = new ByteWriter();
+    saveBody(parts, out);
+    return out.finish();
+  };
+  return migrationSection({
     name,
     version: device.sectionVersion,
-    save() {
-      const out = new ByteWriter();
-      saveBody(parts, out);
-      return out.finish();
-    },
-    load(body, version) {
+    save,
+    describe: () => ({
+      vmsd_name: device.sectionName,
+      version: device.sectionVersion,
+      fields: [{ name: "virtio", type: "virtio", size: save().length }],
+    }),
+    take(from, version) {
       if (version !== device.sectionVersion) {
         throw new StateError(
           `section '${name}' has version ${version}; this machine loads version ${device.sectionVersion}`,
@@ -64,13 +71,13 @@ export function virtioSection(parts: VirtioSectionParts): MigrationSection {
       }
       parts.reset();
       try {
-        loadBody(parts, new ByteReader(body));
+        loadBody(parts, from);
       } catch (error) {
         parts.reset();
         throw error;
       }
     },
-  };
+  });
 }
 
 function saveBody(parts: VirtioSectionParts, out: ByteWriter): void {
@@ -179,11 +186,11 @@ function saveSubsections(all: readonly Subsection[], parts: VirtioSectionParts, 
 
 function loadSubsections(all: readonly Subsection[], parts: VirtioSectionParts, from: ByteReader): void {
   const seen = new Set<string>();
-  while (from.left > 0) {
-    const marker = from.u8();
+  while (from.left > 0 && from.peek() === SUBSECTION) {
+    from.u8();
     const name = from.shortString();
     const subsection = all.find((one) => one.name === name);
-    if (marker !== SUBSECTION || !subsection || seen.has(name)) {
+    if (!subsection || seen.has(name)) {
       throw new StateError(`section '${parts.name}' carries an unknown or second subsection '${name}'`);
     }
     const version = from.u32();

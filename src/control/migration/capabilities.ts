@@ -1,0 +1,56 @@
+/** What a migration can do, by QEMU's names, in QEMU's order. */
+import { MigrationError } from "#control/migration/migration-error.ts";
+
+/** True for those that can be switched on. */
+const ROWS = {
+  xbzrle: false,
+  "rdma-pin-all": false,
+  "auto-converge": false,
+  "zero-blocks": false,
+  compress: false,
+  events: true,
+  "postcopy-ram": true,
+  "x-colo": false,
+  "release-ram": false,
+  block: false,
+  "return-path": true,
+  "pause-before-switchover": true,
+  multifd: false,
+  "dirty-bitmaps": false,
+  "postcopy-blocktime": false,
+  "late-block-activate": false,
+  "x-ignore-shared": false,
+  "validate-uuid": false,
+  "background-snapshot": false,
+  "zero-copy-send": false,
+  "postcopy-preempt": false,
+} as const satisfies Record<string, boolean>;
+
+export type CapabilityName = keyof typeof ROWS;
+export type Capability = { readonly capability: string; readonly state: boolean };
+
+export class Capabilities {
+  readonly #on = new Set<string>();
+
+  has(name: CapabilityName): boolean {
+    return this.#on.has(name);
+  }
+
+  /** Throws `MigrationError`; nothing is changed then. */
+  set(changes: readonly Capability[]): void {
+    for (const { capability, state } of changes) {
+      const isAvailable = (ROWS as Readonly<Record<string, boolean>>)[capability];
+      if (isAvailable === undefined)
+        throw new MigrationError(`Parameter 'capability' does not accept value '${capability}'`);
+      if (state && !isAvailable) throw new MigrationError(`migration capability '${capability}' is not available`);
+    }
+    for (const { capability, state } of changes) {
+      if (state) this.#on.add(capability);
+      else this.#on.delete(capability);
+    }
+  }
+
+  list(): readonly Capability[] {
+    return Object.keys(ROWS).map((capability) => ({ capability, state: this.#on.has(capability) }));
+  }
+}

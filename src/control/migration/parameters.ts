@@ -1,0 +1,33 @@
+/** What can be set of a migration, by QEMU's names. A row is the name, the default, and what it may be. */
+import { MigrationError } from "#control/migration/migration-error.ts";
+
+type Range = { readonly initial: number; readonly least: number; readonly most: number };
+const range = (initial: number, least: number, most: number): Range => ({ initial, least, most });
+
+/** Sizes in bytes a second, times in milliseconds. */
+const ROWS = {
+  "max-bandwidth": range(128 << 20, 0, Number.MAX_SAFE_INTEGER),
+  "downtime-limit": range(300, 0, 2_000_000),
+  "max-postcopy-bandwidth": range(0, 0, Number.MAX_SAFE_INTEGER),
+} as const satisfies Record<string, Range>;
+
+export type ParameterName = keyof typeof ROWS;
+export type Parameters = { readonly [name in ParameterName]: number };
+
+export const DEFAULT_PARAMETERS = Object.fromEntries(
+  Object.entries(ROWS).map(([name, { initial }]) => [name, initial]),
+) as Parameters;
+
+/** `parameters` with the changes. Throws `MigrationError`; nothing is changed then. */
+export function changeParameters(parameters: Parameters, changes: Readonly<Record<string, unknown>>): Parameters {
+  const next: Record<string, number> = { ...parameters };
+  for (const [name, value] of Object.entries(changes)) {
+    const row = (ROWS as Readonly<Record<string, Range>>)[name];
+    if (!row) throw new MigrationError(`migration parameter '${name}' is not available`);
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < row.least || value > row.most) {
+      throw new MigrationError(`Parameter '${name}' expects a number from ${row.least} to ${row.most}`);
+    }
+    next[name] = value;
+  }
+  return next as Parameters;
+}

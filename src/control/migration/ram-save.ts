@@ -1,0 +1,143 @@
+/**
+ * The source's side of the section "ram": which pages are still to be sent, and sending them.
+ *
+ *   dirty map -> collect -> flush of all TLBs -> pages to send -> records
+ */
+import type { StreamWriter } from "#control/migration/stream-writer.ts";
+import { PAGE_BYTES, RamFlag } from "#control/migration/wire.ts";
+import { isZero } from "#control/migration/zero-page.ts";
+import type { RamBlock } from "#cpu/vcpu/layout.ts";
+import type { MigrationPort } from "#machine/migration-port.ts";
+
+const RECORD_BYTES = 8 + 256 + PAGE_BYTES;
+/** The end of a section: EOS and the footer. */
+const TAIL_BYTES = 16;
+
+type SavedBlock = RamBlock & { readonly bytes: Uint8Array; readonly firstPage: number; readonly pages: number };
+
+export class RamSaver {
+  readonly #port: MigrationPort;
+  readonly #blocks: readonly SavedBlock[];
+  /** By page of the dirty map: 1 when it is to be sent. */
+  readonly #pending: Uint8Array;
+  #block = 0;
+  #page = 0;
+  /** Pages to send. */
+  remaining = 0;
+  normal = 0;
+  duplicate = 0;
+
+  constructor(port: MigrationPort) {
+    this.#port = port;
+    this.#pending = new Uint8Array(port.dirty.pages);
+    this.#blocks = port.blocks.map((block) => ({
+      ...block,
+      bytes: new Uint8Array(port.memory, block.host, block.sizeBytes),
+      firstPage: port.dirty.pageOf(block.host),
+      pages: Math.ceil(block.sizeBytes / PAGE_BYTES),
+    }));
+  }
+
+  get totalBytes(): number {
+    return this.#blocks.reduce((sum, block) => sum + block.sizeBytes, 0);
+  }
+
+  /** Adds what was written since the last call; returns how many pages were added. */
+  async sync(): Promise<number> {
+    let added = 0;
+    for (const block of this.#blocks) added += this.#port.dirty.collect(block.firstPage, block.pages, this.#pending);
+    this.remaining += added;
+    await this.#port.dirtyMapCleared();
+    return added;
+  }
+
+  /** The body of START. */
+  writeList(out: StreamWriter): void {
+    out.u64(this.totalBytes + RamFlag.MemSize);
+    for (const block of this.#blocks) {
+      out.shortString(block.name);
+      out.u64(block.sizeBytes);
+    }
+    out.u64(RamFlag.Eos);
+  }
+
+  /**
+   * Writes pages until `out` has no more room, `mostPages` were looked at, or none is left. The first record of a
+   * call names its block.
+   */
+  writePages(out: StreamWriter, mostPages: number): void {
+    let named: SavedBlock | undefined;
+    for (let looked = 0; this.remaining > 0 && looked < mostPages && out.room >= RECORD_BYTES + TAIL_BYTES; ) {
+      const block = this.#blocks[this.#block] as SavedBlock;
+      const page = this.#next(block);
+      if (page === undefined) continue;
+      looked += 1;
+      this.#pending[block.firstPage + page] = 0;
+      this.remaining -= 1;
+      this.#writePage(out, block, page, named === block);
+      named = block;
+    }
+  }
+
+  /** Where `block` has pages to send: byte offsets and lengths. */
+  *pendingRanges(block: {
+    readonly name: string;
+  }): Generator<{ readonly start: number; readonly lengthBytes: number }> {
+    const own = this.#blocks.find(({ name }) => name === block.name);
+    if (!own) return;
+    const pending = this.#pending.subarray(own.firstPage, own.firstPage + own.pages);
+    for (let start = pending.indexOf(1); start >= 0; ) {
+      const next = pending.indexOf(0, start);
+      const end = next < 0 ? own.pages : next;
+      const lengthBytes = Math.min(end * PAGE_BYTES, own.sizeBytes) - start * PAGE_BYTES;
+      yield { start: start * PAGE_BYTES, lengthBytes };
+      start = next < 0 ? -1 : pending.indexOf(1, end);
+    }
+  }
+
+  /**
+   * Writes those of the wanted pages that are still to be sent; `out` has room for them. False when there is no such
+   * block, or the range is not in it.
+   */
+  writeWanted(out: StreamWriter, name: string, start: number, lengthBytes: number): boolean {
+    const block = this.#blocks.find((one) => one.name === name);
+    if (!block || start % PAGE_BYTES !== 0 || lengthBytes % PAGE_BYTES !== 0) return false;
+    if (start + lengthBytes > block.sizeBytes) return false;
+    const first = start / PAGE_BYTES;
+    for (let page = first; page < first + lengthBytes / PAGE_BYTES; page++) {
+      // It may have been asked for by several vCPUs, or be on its way.
+      if (this.#pending[block.firstPage + page] === 0) continue;
+      this.#pending[block.firstPage + page] = 0;
+      this.remaining -= 1;
+      this.#writePage(out, block, page, false);
+    }
+    return true;
+  }
+
+  /** The next page of `block` that is to be sent, or undefined after the step to the next block. */
+  #next(block: SavedBlock): number | undefined {
+    const at = this.#pending.indexOf(1, block.firstPage + this.#page);
+    if (at >= 0 && at < block.firstPage + block.pages) {
+      this.#page = at - block.firstPage + 1;
+      return at - block.firstPage;
+    }
+    this.#block = (this.#block + 1) % this.#blocks.length;
+    this.#page = 0;
+    return undefined;
+  }
+
+  #writePage(out: StreamWriter, block: SavedBlock, page: number, isNamed: boolean): void {
+    const bytes = block.bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+    const zero = isZero(bytes);
+    const flags = (zero ? RamFlag.Zero : RamFlag.Page) | (isNamed ? RamFlag.Continue : 0);
+    out.u64(page * PAGE_BYTES + flags);
+    if (!isNamed) out.shortString(block.name);
+    if (zero) {
+      out.u8(0);
+      this.duplicate += 1;
+    } else {
+      out.bytes(bytes);
+      this.normal += 1;
+    }
+  }
+}

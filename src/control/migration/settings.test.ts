@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import { Capabilities } from "#control/migration/capabilities.ts";
+import { changeParameters, DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
+import { MIGRATION_COMMANDS } from "#control/migration/commands.ts";
+
+test("capabilities: all or nothing, in QEMU's order", () => {
+  const capabilities = new Capabilities();
+  expect(capabilities.list()[0]).toEqual({ capability: "xbzrle", state: false });
+  const events = { capability: "events", state: true };
+  expect(() => capabilities.set([events, { capability: "multifd", state: true }])).toThrow(
+    "'multifd' is not available",
+  );
+  expect(() => capabilities.set([{ capability: "x", state: false }])).toThrow("does not accept value 'x'");
+  expect(capabilities.has("events")).toBe(false);
+  capabilities.set([events, { capability: "multifd", state: false }]);
+  expect(capabilities.list()).toContainEqual(events);
+});
+
+test("parameters", () => {
+  expect(DEFAULT_PARAMETERS).toMatchObject({ "max-bandwidth": 134_217_728, "downtime-limit": 300 });
+  expect(changeParameters(DEFAULT_PARAMETERS, { "downtime-limit": 10 })["downtime-limit"]).toBe(10);
+  expect(() => changeParameters(DEFAULT_PARAMETERS, { "downtime-limit": -1 })).toThrow("expects a number from 0");
+  expect(() => changeParameters(DEFAULT_PARAMETERS, { nothing: 1 })).toThrow("'nothing' is not available");
+});
+
+test("the commands are QEMU's", () => {
+  expect(Object.keys(MIGRATION_COMMANDS).sort()).toEqual(
+    [
+      [
+        "migrate",
+        "migrate-continue",
+        "migrate-incoming",
+        "migrate-pause",
+        "migrate-recover",
+        "migrate-set-capabilities",
+      ],
+      ["migrate-set-parameters", "migrate-start-postcopy", "migrate_cancel"],
+      ["query-migrate", "query-migrate-capabilities", "query-migrate-parameters"],
+    ].flat(),
+  );
+});

@@ -1,0 +1,49 @@
+/** Where a migration stands, in QEMU's words. */
+export type MigrationStatus =
+  | "none"
+  | "setup"
+  | "cancelling"
+  | "cancelled"
+  | "active"
+  | "postcopy-active"
+  | "postcopy-paused"
+  | "postcopy-recover"
+  | "completed"
+  | "failed"
+  | "pre-switchover"
+  | "device";
+
+export type MigrationEvent =
+  | { readonly event: "MIGRATION"; readonly data: { readonly status: MigrationStatus } }
+  | { readonly event: "MIGRATION_PASS"; readonly data: { readonly pass: number } };
+
+/** The answer to query-migrate: QEMU's members, of which many are there only at times. Times in ms, sizes in bytes. */
+export type MigrationInfo = {
+  readonly status?: MigrationStatus;
+  readonly "setup-time"?: number;
+  readonly "total-time"?: number;
+  readonly downtime?: number;
+  readonly "expected-downtime"?: number;
+  readonly "error-desc"?: string;
+  readonly ram?: RamInfo;
+};
+export type RamInfo = {
+  readonly total: number;
+  readonly remaining: number;
+  readonly transferred: number;
+  readonly normal: number;
+  readonly "normal-bytes": number;
+  readonly duplicate: number;
+  readonly skipped: number;
+  readonly mbps: number;
+  readonly "page-size": number;
+  readonly "pages-per-second": number;
+  readonly "dirty-pages-rate": number;
+  readonly "dirty-sync-count": number;
+  readonly "precopy-bytes": number;
+  readonly "downtime-bytes": number;
+  readonly "postcopy-bytes": number;
+  readonly "postcopy-requests": number;
+  readonly "multifd-bytes": number;
+  readonly "dirty-sync-missed-zero-copy": number;
+};

@@ -1,0 +1,126 @@
+/**
+ * Reads a stream from a channel: whoever needs bytes waits for them once, then takes them without waiting.
+ *
+ *   channel -> buffer -> need(n) -> u8, u32, bytes ...
+ */
+import { ByteReader, TruncatedError } from "#core/bytes.ts";
+import type { ByteChannel } from "#core/host.ts";
+import { MigrationError } from "#control/migration/migration-error.ts";
+
+const FIRST_BYTES = 1 << 17;
+
+export class StreamReader {
+  readonly #channel: Pick<ByteChannel, "read">;
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #view = new DataView(this.#bytes.buffer);
+  #start = 0;
+  #end = 0;
+  #taken = 0;
+
+  constructor(channel: Pick<ByteChannel, "read">) {
+    this.#channel = channel;
+  }
+
+  /** Bytes that can be taken without waiting. */
+  get available(): number {
+    return this.#end - this.#start;
+  }
+  /** Bytes taken so far. */
+  get position(): number {
+    return this.#taken;
+  }
+
+  /** Waits until `lengthBytes` are there, which the caller has bounded. Rejects when the stream ends before. */
+  async need(lengthBytes: number): Promise<void> {
+    while (this.available < lengthBytes) {
+      if (!(await this.#fill())) {
+        throw new MigrationError(
+          `the stream ends early: at byte ${this.#taken + this.available}, where ${lengthBytes - this.available} more were expected`,
+        );
+      }
+    }
+  }
+
+  /** False at the end. */
+  async #fill(): Promise<boolean> {
+    const more = await this.#channel.read();
+    if (!more) return false;
+    this.#makeRoom(more.length);
+    this.#bytes.set(more, this.#end);
+    this.#end += more.length;
+    return true;
+  }
+
+  #makeRoom(lengthBytes: number): void {
+    if (this.#end + lengthBytes <= this.#bytes.length) return;
+    const kept = this.#bytes.subarray(this.#start, this.#end);
+    if (kept.length + lengthBytes > this.#bytes.length) {
+      const larger = new Uint8Array(2 * (kept.length + lengthBytes));
+      larger.set(kept);
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    } else this.#bytes.copyWithin(0, this.#start, this.#end);
+    this.#end -= this.#start;
+    this.#start = 0;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+  /** Exact below 2^53; a larger one is beyond every limit anyway. */
+  u64(): number {
+    const at = this.#take(8);
+    return this.#view.getUint32(at) * 2 ** 32 + this.#view.getUint32(at + 4);
+  }
+  /** A view that is good until the next wait. */
+  bytes(lengthBytes: number): Uint8Array {
+    const at = this.#take(lengthBytes);
+    return this.#bytes.subarray(at, at + lengthBytes);
+  }
+  text(lengthBytes: number): string {
+    return String.fromCharCode(...this.bytes(lengthBytes));
+  }
+  /** A length byte and that many characters. */
+  async shortString(): Promise<string> {
+    await this.need(1);
+    const lengthBytes = this.u8();
+    await this.need(lengthBytes);
+    return this.text(lengthBytes);
+  }
+
+  /**
+   * Runs `parse` over what is there, again and again as more comes until it is enough. `parse` starts anew each time.
+   * Rejects when more than `limitBytes` are not enough.
+   */
+  async parse(parse: (from: ByteReader) => void, limitBytes: number): Promise<void> {
+    for (;;) {
+      const from = new ByteReader(this.#bytes.subarray(this.#start, Math.min(this.#end, this.#start + limitBytes)));
+      try {
+        parse(from);
+        this.#take(from.position);
+        return;
+      } catch (error) {
+        if (!(error instanceof TruncatedError)) throw error;
+        if (this.available >= limitBytes) {
+          throw new MigrationError(`a section is longer than ${limitBytes} bytes`, { cause: error });
+        }
+      }
+      await this.need(this.available + 1);
+    }
+  }
+
+  /** Nothing may be taken that `need` has not waited for. */
+  #take(lengthBytes: number): number {
+    if (lengthBytes > this.available) throw new TruncatedError(lengthBytes, this.available);
+    const at = this.#start;
+    this.#start += lengthBytes;
+    this.#taken += lengthBytes;
+    return at;
+  }
+}

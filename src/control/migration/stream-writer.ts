@@ -1,0 +1,88 @@
+/**
+ * Writes a stream to a channel in large pieces: one is filled while the other goes out.
+ */
+import type { ByteChannel } from "#core/host.ts";
+
+const PIECE_BYTES = 1 << 20;
+
+export class StreamWriter {
+  readonly #channel: Pick<ByteChannel, "write">;
+  #piece = new Uint8Array(PIECE_BYTES);
+  #other = new Uint8Array(PIECE_BYTES);
+  #view = new DataView(this.#piece.buffer);
+  #length = 0;
+  #underWay: Promise<void> = Promise.resolve();
+  /** Bytes written so far, those not yet gone out among them. */
+  written = 0;
+
+  constructor(channel: Pick<ByteChannel, "write">) {
+    this.#channel = channel;
+  }
+
+  /** Bytes that can be written without waiting. */
+  get room(): number {
+    return PIECE_BYTES - this.#length;
+  }
+
+  /** Hands over what is filled; resolves when there is room for a piece. */
+  async flush(): Promise<void> {
+    await this.#underWay;
+    if (this.#length === 0) return;
+    const full = this.#piece.subarray(0, this.#length);
+    [this.#piece, this.#other] = [this.#other, this.#piece];
+    this.#view = new DataView(this.#piece.buffer);
+    this.#length = 0;
+    this.#underWay = this.#channel.write(full);
+    // Who flushes next hears of a failure.
+    this.#underWay.catch(() => {});
+  }
+  /** Resolves when everything has gone out. */
+  async drain(): Promise<void> {
+    await this.flush();
+    await this.#underWay;
+  }
+
+  /** Waits for room for `lengthBytes`, a piece at most. */
+  async need(lengthBytes: number): Promise<void> {
+    if (this.room < lengthBytes) await this.flush();
+  }
+
+  u8(value: number): void {
+    this.#view.setUint8(this.#take(1), value);
+  }
+  u16(value: number): void {
+    this.#view.setUint16(this.#take(2), value);
+  }
+  u32(value: number): void {
+    this.#view.setUint32(this.#take(4), value);
+  }
+  u64(value: number): void {
+    const at = this.#take(8);
+    this.#view.setUint32(at, Math.floor(value / 2 ** 32));
+    this.#view.setUint32(at + 4, value % 2 ** 32);
+  }
+  bytes(source: Uint8Array): void {
+    const at = this.#take(source.length);
+    this.#piece.set(source, at);
+  }
+  shortString(text: string): void {
+    this.u8(text.length);
+    this.bytes(Uint8Array.from(text, (c) => c.charCodeAt(0)));
+  }
+  /** Any number of bytes. */
+  async longBytes(source: Uint8Array): Promise<void> {
+    for (let at = 0; at < source.length; at += PIECE_BYTES / 2) {
+      const part = source.subarray(at, at + PIECE_BYTES / 2);
+      await this.need(part.length);
+      this.bytes(part);
+    }
+  }
+
+  #take(lengthBytes: number): number {
+    if (lengthBytes > this.room) throw new RangeError("nobody waited for room in the stream");
+    const at = this.#length;
+    this.#length += lengthBytes;
+    this.written += lengthBytes;
+    return at;
+  }
+}
