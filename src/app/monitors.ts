@@ -13,6 +13,7 @@ import { HmpSession } from "#control/monitor/hmp/hmp-session.ts";
 import { MODULES } from "#control/monitor/modules.ts";
 import { Monitor } from "#control/monitor/monitor.ts";
 import { QmpSession } from "#control/monitor/qmp-session.ts";
+import type { Migration } from "#control/migration/migration.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import type { Machine } from "#machine/machine.ts";
 import { openLineEditor } from "#platform/node/line-editor.ts";
@@ -28,10 +29,14 @@ export function openMonitors(
   monitors: readonly MonitorConfig[],
   config: MachineConfig,
   machine: Machine | undefined,
+  migration: Migration | undefined,
   host: NodeHost,
   end: ProcessEnd,
 ): Monitor {
-  const monitor = new Monitor(MODULES, config, machine, monitorHost(config, host, end));
+  const monitor = new Monitor(MODULES, config, machine, {
+    ...monitorHost(config, host, end),
+    migration,
+  });
   for (const { chardev, mode, pretty } of monitors) {
     const backend = host.chardevs.get(chardev);
     if (!backend) continue;

@@ -10,7 +10,7 @@ import { daemonReady } from "#app/daemon.ts";
 import { openLog } from "#app/log-setup.ts";
 import { openMonitors } from "#app/monitors.ts";
 import { say, setMessagePrefix } from "#app/messages.ts";
-import { type NodeHost, nodeHost } from "#app/node-host.ts";
+import { nodeHost } from "#app/node-host.ts";
 import { writePidfile } from "#app/pidfile.ts";
 import { StartError } from "#app/start-error.ts";
 import type { ShutdownReason } from "#control/monitor/context.ts";
@@ -54,12 +54,13 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   end.steps.unshift(() => host.close());
   const running = await Machine.create(config, files, host);
   end.steps.unshift(() => running.quit());
-  end.monitor = openMonitors(options.monitors, config, running, host, end);
+  const migration = new Migration(running, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
+  end.monitor = openMonitors(options.monitors, config, running, migration, host, end);
   running.on((event) => {
     const isEnd = event.kind === "shutdown" && (running.actions.onShutdown === "poweroff" || event.exitCode !== 0);
     if (isEnd) void end.run(event.exitCode);
   });
-  if (options.incoming !== undefined) await awaitMachine(running, host, options.incoming, end);
+  if (options.incoming !== undefined) await awaitMachine(migration, options.incoming, end);
   else if (!config.startStopped) await running.start();
   host.ready();
   if (options.daemonize) daemonReady();
@@ -75,7 +76,7 @@ async function runWithoutMachine(config: MachineConfig, options: HostOptions): P
     say,
   });
   end.steps.unshift(() => host.close());
-  end.monitor = openMonitors(options.monitors, config, undefined, host, end);
+  end.monitor = openMonitors(options.monitors, config, undefined, undefined, host, end);
   // Without a monitor, too, it ends with a signal only.
   setInterval(() => {}, IDLE_MS);
   host.ready();
@@ -83,10 +84,9 @@ async function runWithoutMachine(config: MachineConfig, options: HostOptions): P
 }
 
 /** Resolves when it listens. A machine that cannot be loaded ends the process with 1, as in QEMU. */
-async function awaitMachine(machine: Machine, host: NodeHost, uri: string, end: End): Promise<void> {
+async function awaitMachine(migration: Migration, uri: string, end: End): Promise<void> {
   if (uri === "defer") return;
-  const migration = new Migration(machine, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
-  const { loaded } = await migration.incoming({ uri }, !machine.config.startStopped);
+  const { loaded } = await migration.incoming({ uri }, !migration.startsStopped);
   loaded.catch((error: Error) => {
     say(`load of migration failed: ${oneLine(error.message)}`);
     void end.run(1);

@@ -1,6 +1,7 @@
 /**
  * What the commands of a monitor work on.
  */
+import type { Migration } from "#control/migration/migration.ts";
 import type { HmpCommand, QmpCommand, QmpEvent } from "#control/monitor/command.ts";
 import type { RunState } from "#control/run-state.ts";
 import type { DiskStatistics } from "#io/block/counted-disk.ts";
@@ -29,6 +30,8 @@ export type MonitorHost = {
   chardevs(): readonly ChardevInfo[];
   /** A drive's size, and what was done to it since the start; undefined for one that is not open. */
   drive(id: string): DriveState | undefined;
+  /** Absent where there is no machine. */
+  readonly migration?: Migration | undefined;
   /** Types that `-device`, `-object` and the board know. */
   readonly types: readonly TypeInfo[];
   /** The options of the command line. */

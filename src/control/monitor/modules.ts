@@ -8,6 +8,7 @@ import { DESCRIPTORS } from "#control/monitor/commands/descriptors.ts";
 import { IDENTITY } from "#control/monitor/commands/identity.ts";
 import { INSPECT } from "#control/monitor/commands/inspect.ts";
 import { MEMORY } from "#control/monitor/commands/memory.ts";
+import { MIGRATION } from "#control/monitor/commands/migration.ts";
 import { OBJECTS } from "#control/monitor/commands/objects.ts";
 import { OPTIONS } from "#control/monitor/commands/options.ts";
 import { QOM } from "#control/monitor/commands/qom.ts";
@@ -26,5 +27,6 @@ export const MODULES: readonly MonitorModule[] = [
   QOM,
   DESCRIPTORS,
   INSPECT,
+  MIGRATION,
   OPTIONS,
 ];

@@ -1,0 +1,167 @@
+/** Migration: the rows of `control/migration/commands.ts` as commands of the monitor, and the events. */
+import { MIGRATION_COMMANDS, type MigrationCommand } from "#control/migration/commands.ts";
+import type { Migration } from "#control/migration/migration.ts";
+import { MigrationError } from "#control/migration/migration-error.ts";
+import { DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
+import { hmpCommand, type MonitorModule, qmpCommand, type QmpCommand, qmpEvent } from "#control/monitor/command.ts";
+import type { MonitorContext } from "#control/monitor/context.ts";
+import { QmpError } from "#control/monitor/qmp-error.ts";
+import { any, bool, int, type Members, type Optional, optional, type Schema, str } from "#control/monitor/schema.ts";
+
+const HELP: Readonly<Record<string, string>> = {
+  migrate: "Sends the machine to another process.",
+  "migrate-incoming": "Waits for a machine, after `-incoming defer`.",
+  migrate_cancel: "Gives up the migration; the machine goes on here.",
+  "migrate-continue": "Goes on from a state that waits for it, such as pre-switchover.",
+  "query-migrate": "Where the migration stands.",
+  "migrate-set-capabilities": "Switches what migrations may do.",
+  "query-migrate-capabilities": "What migrations may do.",
+  "migrate-set-parameters": "Sets the limits of migrations.",
+  "query-migrate-parameters": "The limits of migrations.",
+  "migrate-start-postcopy": "Lets the destination run before all of the memory is there.",
+  "migrate-pause": "Interrupts a postcopy.",
+  "migrate-recover": "Waits for an interrupted postcopy to go on.",
+};
+const TYPES = { str, bool, int, object: any, list: any } as const;
+
+function membersOf({ takes, takesOthers }: MigrationCommand): Members {
+  const members: Record<string, Schema | Optional> = {};
+  for (const [name, type] of Object.entries(takes)) {
+    if (name.endsWith("?")) members[name.slice(0, -1)] = optional(TYPES[type]);
+    else members[name] = TYPES[type];
+  }
+  if (takesOthers) for (const name of Object.keys(DEFAULT_PARAMETERS)) members[name] = optional(int);
+  return members;
+}
+
+function migrationOf({ host }: MonitorContext): Migration {
+  if (!host.migration) throw new QmpError("this machine cannot be moved");
+  return host.migration;
+}
+
+/** Runs one of the rows. Throws `QmpError` for what the client has done wrong. */
+async function run(context: MonitorContext, name: string, given: Readonly<Record<string, unknown>>): Promise<unknown> {
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const migration = migrationOf(context);
+  try {
+    return await MIGRATION_COMMANDS[name]?.run(migration, present);
+  } catch (error) {
+    if (error instanceof MigrationError) throw new QmpError(error.message, "GenericError", { cause: error });
+    throw error;
+  }
+}
+
+const COMMANDS: readonly QmpCommand[] = Object.entries(MIGRATION_COMMANDS).map(([name, row]) =>
+  qmpCommand({
+    name,
+    help: HELP[name] ?? name,
+    args: membersOf(row),
+    ...(name.startsWith("query-") && { returns: any }),
+    run: async (context, given) => (await run(context, name, given)) as never,
+  }),
+);
+
+function lines(values: object): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}\n`)
+    .join("");
+}
+const onOff = (state: boolean): string => (state ? "on" : "off");
+
+export const MIGRATION: MonitorModule = {
+  title: "Migration",
+  start(context) {
+    const { migration } = context.host;
+    if (context.machine?.migration.isLoading) context.run.set("inmigrate");
+    migration?.on((event) => {
+      const wanted = migration.capabilities().some(({ capability, state }) => capability === "events" && state);
+      if (wanted) context.emit(event.event, event.data);
+      if (event.event !== "MIGRATION") return;
+      const isSource = context.run.name !== "inmigrate";
+      if (event.data.status === "completed" && isSource && !context.run.isRunning) context.run.set("postmigrate");
+    });
+  },
+  commands: COMMANDS,
+  events: [
+    qmpEvent("MIGRATION", "The migration has a new state; with the capability `events`.", { status: str }),
+    qmpEvent("MIGRATION_PASS", "All memory has been gone through once more; with the capability `events`.", {
+      pass: int,
+    }),
+  ],
+  hmp: [
+    hmpCommand({
+      name: "migrate",
+      parameters: [
+        { name: "detach", kind: "switch", letter: "d" },
+        { name: "uri", kind: "rest" },
+      ],
+      help: "sends the machine to uri; with -d it does not wait for the end",
+      async run(context, args) {
+        await run(context, "migrate", { uri: args.text("uri") });
+        if (args.isOn("detach")) return "";
+        const { status = "none", "error-desc": why } = await migrationOf(context).untilOver();
+        return status === "completed" ? "" : `migration ${status}${why === undefined ? "" : `: ${why}`}\n`;
+      },
+    }),
+    hmpCommand({
+      name: "migrate_incoming",
+      parameters: [{ name: "uri", kind: "rest" }],
+      help: "waits for a machine at uri, after -incoming defer",
+      run: async (context, args) => void (await run(context, "migrate-incoming", { uri: args.text("uri") })),
+    }),
+    hmpCommand({
+      name: "migrate_cancel",
+      help: "gives up the migration",
+      run: async (context) => void (await run(context, "migrate_cancel", {})),
+    }),
+    hmpCommand({
+      name: "migrate_start_postcopy",
+      help: "lets the destination run before all of the memory is there",
+      run: async (context) => void (await run(context, "migrate-start-postcopy", {})),
+    }),
+    hmpCommand({
+      name: "migrate_set_capability",
+      parameters: [
+        { name: "capability", kind: "word" },
+        { name: "state", kind: "on-off" },
+      ],
+      help: "switches what migrations may do",
+      async run(context, args) {
+        const capabilities = [{ capability: args.text("capability"), state: args.isOn("state") }];
+        await run(context, "migrate-set-capabilities", { capabilities });
+      },
+    }),
+    hmpCommand({
+      name: "migrate_set_parameter",
+      parameters: [
+        { name: "parameter", kind: "word" },
+        { name: "value", kind: "integer" },
+      ],
+      help: "sets a limit of migrations",
+      async run(context, args) {
+        await run(context, "migrate-set-parameters", { [args.text("parameter") ?? ""]: Number(args.integer("value")) });
+      },
+    }),
+  ],
+  info: [
+    hmpCommand({
+      name: "migrate",
+      help: "where the migration stands",
+      run: (context) => lines(migrationOf(context).query()),
+    }),
+    hmpCommand({
+      name: "migrate_capabilities",
+      help: "what migrations may do",
+      run: (context) =>
+        migrationOf(context)
+          .capabilities()
+          .map(({ capability, state }) => `${capability}: ${onOff(state)}\n`)
+          .join(""),
+    }),
+    hmpCommand({
+      name: "migrate_parameters",
+      help: "the limits of migrations",
+      run: (context) => lines(migrationOf(context).parameters()),
+    }),
+  ],
+};
