@@ -198,7 +198,7 @@ test.each([
   [["-serial", "unix:/nonexistent"], "chardev serial0 cannot connect to unix:/nonexistent: "],
   [["-serial", "tcp:127.0.0.1:1"], "chardev serial0 cannot connect to tcp:127.0.0.1:1: "],
   [["-chardev", "socket,id=c,path=/nonexistent/c,server=on"], "chardev c cannot listen on unix:/nonexistent/c: "],
-  [["-monitor", "stdio"], "the monitor is not available in this version; use none"],
+  [["-chardev", "socket,id=m,fd=77,server=on,wait=off", "-mon", "m"], "chardev m cannot listen on fd:77: "],
 ])("%j: one line and exit 1", async (args, message) => {
   const { exitCode, errors } = await runToEnd([...MACHINE, ...args], "");
   expect(exitCode).toBe(1);

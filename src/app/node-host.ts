@@ -5,6 +5,7 @@ import { Worker } from "node:worker_threads";
 import { setEngineFlags } from "#app/engine-flags.ts";
 import type { CharBackend, Disk } from "#core/host.ts";
 import { CharMux } from "#io/char/mux.ts";
+import { countedDisk, type DiskStatistics } from "#io/block/counted-disk.ts";
 import { openRawDisk } from "#io/block/raw.ts";
 import { type LogTarget, openSink, type WorkerData } from "#app/thread-host.ts";
 import type { MachineConfig } from "#machine/config.ts";
@@ -27,28 +28,41 @@ export type NodeHostOptions = {
 };
 
 /** A host whose files and character devices can be closed, when the machine has quit. */
-export type NodeHost = MachineHost & { close(): Promise<void> };
+export type NodeHost = MachineHost & {
+  /** All frontends have attached: input of shared devices may come. */
+  ready(): void;
+  close(): Promise<void>;
+  /** What the guest has done to each drive, by its id. */
+  readonly statistics: ReadonlyMap<string, DiskStatistics>;
+};
 
 /** Opens everything that the configuration names. */
 export async function nodeHost(config: MachineConfig, options: NodeHostOptions): Promise<NodeHost> {
   setEngineFlags();
   const clock = nodeClock();
   const disks = new Map<string, Disk>();
+  const statistics = new Map<string, DiskStatistics>();
   for (const drive of config.drives) {
     const file = await openDiskFile(drive.file, { readOnly: drive.readOnly });
     const disk = openRawDisk(file, { readOnly: drive.readOnly, noFlush: drive.noFlush });
-    disks.set(drive.interface === "pflash" ? `pflash${drive.index ?? 0}` : drive.id, disk);
+    const counted = countedDisk(disk, clock);
+    statistics.set(drive.id, counted.statistics);
+    disks.set(drive.interface === "pflash" ? `pflash${drive.index ?? 0}` : drive.id, counted);
   }
   const chardevs = new Map(options.chardevs);
   const opened: CharBackend[] = [];
+  const muxes: CharMux[] = [];
   for (const chardev of config.chardevs) {
     const backend = await openChardev(chardev, {
       say: options.say,
       redirected: (line) => void process.stdout.write(`${line}\n`),
     });
     opened.push(backend);
-    if (chardev.kind === "stdio" && chardev.mux) {
-      chardevs.set(chardev.id, new CharMux(backend, clock, { exit: options.exit }).shared(chardev.id));
+    if (chardev.mux) {
+      const mux = new CharMux(backend, clock, { exit: options.exit });
+      mux.hold();
+      muxes.push(mux);
+      chardevs.set(chardev.id, mux.shared(chardev.id));
     } else chardevs.set(chardev.id, backend);
   }
   return {
@@ -56,8 +70,12 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
     timers: nodeTimers(clock),
     random: nodeRandom(),
     disks,
+    statistics,
     chardevs,
     log: openSink(options.log),
+    ready() {
+      for (const mux of muxes) mux.release();
+    },
     async close() {
       for (const backend of opened) backend.close();
       for (const disk of disks.values()) await disk.close();

@@ -5,19 +5,24 @@ import { writeFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { resolve } from "node:path";
 import { readBootFiles } from "#app/boot-files.ts";
-import type { CommandLine } from "#app/cli/command-line.ts";
+import type { CommandLine, HostOptions } from "#app/cli/command-line.ts";
 import { daemonReady } from "#app/daemon.ts";
 import { openLog } from "#app/log-setup.ts";
+import { openMonitors } from "#app/monitors.ts";
 import { say, setMessagePrefix } from "#app/messages.ts";
 import { type NodeHost, nodeHost } from "#app/node-host.ts";
 import { writePidfile } from "#app/pidfile.ts";
 import { StartError } from "#app/start-error.ts";
 import { oneLine } from "#core/one-line.ts";
 import { Migration } from "#control/migration/migration.ts";
+import type { ShutdownReason } from "#control/monitor/context.ts";
+import type { Monitor } from "#control/monitor/monitor.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { Machine, makeBootPlan } from "#machine/machine.ts";
 import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeRandom } from "#platform/node/random.ts";
+
+const IDLE_MS = 1 << 30;
 
 type Run = Extract<CommandLine, { kind: "run" }>;
 
@@ -30,6 +35,7 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   if (options.processName !== undefined) process.title = options.processName;
   for (const warning of options.warnings) say(warning);
   checkAvailable(machine);
+  if (machine.machine === "none") return runWithoutMachine(machine, options);
   const files = await readBootFiles(machine.boot, options.dataDirectories);
   if (machine.boot.dumpdtb !== undefined) {
     return dumpDeviceTree(machine.boot.dumpdtb, makeBootPlan(machine, files, nodeRandom()).fdtBlob);
@@ -40,20 +46,39 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
 
   const end = makeEnd();
   const host = await nodeHost(config, {
-    exit: () => void end.run(0),
-    fail: () => void end.run(1),
+    exit: () => void end.run(0, "host-ui"),
+    fail: () => void end.run(1, "host-error"),
     say,
     log: log?.target,
   });
   end.steps.unshift(() => host.close());
   const running = await Machine.create(config, files, host);
   end.steps.unshift(() => running.quit());
+  end.monitor = openMonitors(options.monitors, config, running, host, end);
   running.on((event) => {
-    const isEnd = event.kind === "shutdown" && (config.onShutdown === "poweroff" || event.exitCode !== 0);
+    const isEnd = event.kind === "shutdown" && (running.actions.onShutdown === "poweroff" || event.exitCode !== 0);
     if (isEnd) void end.run(event.exitCode);
   });
   if (options.incoming !== undefined) await awaitMachine(running, host, options.incoming, end);
   else if (!config.startStopped) await running.start();
+  host.ready();
+  if (options.daemonize) daemonReady();
+}
+
+/** `-machine none`: monitors that can be asked, and nothing else. */
+async function runWithoutMachine(config: MachineConfig, options: HostOptions): Promise<void> {
+  if (options.pidfile !== undefined) writePidfile(options.pidfile);
+  const end = makeEnd();
+  const host = await nodeHost(config, {
+    exit: () => void end.run(0, "host-ui"),
+    fail: () => void end.run(1, "host-error"),
+    say,
+  });
+  end.steps.unshift(() => host.close());
+  end.monitor = openMonitors(options.monitors, config, undefined, host, end);
+  // Without a monitor, too, it ends with a signal only.
+  setInterval(() => {}, IDLE_MS);
+  host.ready();
   if (options.daemonize) daemonReady();
 }
 
@@ -77,8 +102,7 @@ async function dumpDeviceTree(path: string, blob: Uint8Array): Promise<void> {
   say(`info: dtb dumped to ${path}. Exiting.`);
 }
 
-function checkAvailable({ machine, accel, smp }: MachineConfig): void {
-  if (machine === "none") throw new StartError("machine 'none' has nothing to run yet; use -M virt");
+function checkAvailable({ accel, smp }: MachineConfig): void {
   if (accel.kind === "lockstep" && smp.cpus > 1)
     throw new StartError("-accel lockstep compares one vCPU, since others change the memory meanwhile; use -smp 1");
 }
@@ -91,14 +115,21 @@ function withAbsolutePaths(config: MachineConfig): MachineConfig {
   return { ...config, chardevs };
 }
 
+type End = {
+  readonly steps: (() => Promise<void>)[];
+  /** Whose clients are told; not for an end that they have heard of. */
+  monitor: Monitor | undefined;
+  run(exitCode: number, reason?: ShutdownReason): Promise<void>;
+};
+
 /** How the process ends: the steps in order, then the exit. Signals end it with 0, as in QEMU. */
-type End = { readonly steps: (() => Promise<void>)[]; run(exitCode: number): Promise<void> };
 function makeEnd(): End {
   const steps: (() => Promise<void>)[] = [];
   let isEnding = false;
-  const run = async (exitCode: number): Promise<void> => {
+  const run = async (exitCode: number, reason?: ShutdownReason): Promise<void> => {
     if (isEnding) return;
     isEnding = true;
+    if (reason) end.monitor?.emit("SHUTDOWN", { guest: false, reason });
     for (const step of steps) await step();
     // The rest of the output goes out before the process ends.
     process.stdout.write("", () => process.exit(exitCode));
@@ -108,8 +139,9 @@ function makeEnd(): End {
       // Whoever asks twice does not want to wait for the first.
       if (isEnding) process.exit(1);
       say(`terminating on signal ${constants.signals[signal]} (${signal})`);
-      void run(0);
+      void run(0, "host-signal");
     });
   }
-  return { steps, run };
+  const end: End = { steps, monitor: undefined, run };
+  return end;
 }

@@ -25,16 +25,24 @@ export type ByteSink = { write(bytes: Uint8Array): void };
  */
 export type CharBackend = ByteSink & {
   readonly name: string;
+  /** What and where it is, as QEMU writes it: "pty:/dev/pts/3", "disconnected:unix:/path,server=on". */
+  readonly filename?: string;
   attach(frontend: CharFrontend): void;
   /** The frontend has room again. */
   poke(): void;
   close(): void;
+  /** Bytes that were written and that the other side has not taken yet; absent where none wait. */
+  readonly unsentBytes?: number;
+  /** Ends the present connection; a socket that listens goes on listening. */
+  hangUp?(): void;
 };
 export type CharFrontend = {
   /** Bytes that can be taken now. */
   canReceive(): number;
   receive(bytes: Uint8Array): void;
   event(event: "opened" | "closed" | "break"): void;
+  /** Whether the keyboard of a shared terminal is this frontend's; not called where nothing is shared. */
+  focus?(isOurs: boolean): void;
 };
 
 /** A stream of bytes in both directions, where the other end has one. Thread: the one that opened it. */
@@ -88,3 +96,22 @@ export type Disk = {
 
 /** Cryptographic randomness. */
 export type Random = { fill(into: Uint8Array): void };
+
+/** Edits lines of a person at a terminal: cursor keys, history, completion. Thread: machine. */
+export type LineEditor = {
+  receive(bytes: Uint8Array): void;
+  /** Shows the prompt and what is typed behind it. */
+  prompt(): void;
+  /** Forgets the line that is being typed. */
+  clear(): void;
+  close(): void;
+};
+export type LineEditorOptions = {
+  readonly prompt: string;
+  /** What is echoed and drawn goes there. */
+  readonly output: ByteSink;
+  line(text: string): void;
+  /** Words that could stand where the line ends, and the part of the line that they replace. */
+  complete(line: string): { readonly words: readonly string[]; readonly replaces: string };
+};
+export type LineEditors = (options: LineEditorOptions) => LineEditor;

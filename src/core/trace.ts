@@ -39,6 +39,17 @@ export const TRACE_EVENTS = {
   riscv_plic_claim: (context: number, source: number) => `context ${context} source ${source}`,
   riscv_plic_complete: (context: number, source: number) => `context ${context} source ${source}`,
 
+  // Postcopy, on the destination. Addresses are a page's start; times are nanoseconds of the machine's monotonic clock.
+  postcopy_blocktime_tid_cpu_map: (cpu: number, tid: number) => `cpu ${cpu} tid ${tid}`,
+  postcopy_blocktime_begin: (address: number, timeNs: number, cpu: number, exists: boolean) =>
+    `addr ${hex(address)} time ${timeNs} cpu ${cpu} exists ${exists ? 1 : 0}`,
+  postcopy_blocktime_end: (address: number, timeNs: number, affectedCpus: number, affectedNonCpus: number) =>
+    `addr ${hex(address)} time ${timeNs} affected_cpus ${affectedCpus} affected_non_cpus ${affectedNonCpus}`,
+  postcopy_blocktime_end_one: (cpu: number, leftFaults: number) => `cpu ${cpu} left_faults ${leftFaults}`,
+  postcopy_place_page: (address: number, timeNs: number) => `addr ${hex(address)} time ${timeNs}`,
+  postcopy_vcpu_down: (cpu: number, timeNs: number) => `cpu ${cpu} time ${timeNs}`,
+  postcopy_vcpu_up: (cpu: number, timeNs: number) => `cpu ${cpu} time ${timeNs}`,
+
   // virtio. Thread: machine.
   virtio_mmio_read: (offset: number) => `offset ${hex(offset)}`,
   virtio_mmio_write_offset: (offset: number, value: number) => `offset ${hex(offset)} value ${hex(value)}`,

@@ -87,6 +87,8 @@ export type DeviceConfig = {
 /** A block backend; `interface` "pflash" goes to the board's flash `index`, "none" is used by a device's `drive=`. */
 export type DriveConfig = {
   readonly id: string;
+  /** Of `-blockdev`: `id` is a node's name and no drive's. */
+  readonly isNode?: boolean;
   readonly interface: "none" | "pflash" | "virtio";
   readonly index?: number;
   readonly file: string;
@@ -97,31 +99,15 @@ export type DriveConfig = {
   readonly noFlush: boolean;
 };
 
-export type ChardevConfig =
-  | { readonly kind: "stdio"; readonly id: string; readonly signal: boolean; readonly mux: boolean }
-  | { readonly kind: "null"; readonly id: string }
-  | { readonly kind: "pty"; readonly id: string }
-  | {
-      readonly kind: "file";
-      readonly id: string;
-      readonly path: string;
-      readonly append: boolean;
-      readonly input?: string;
-    }
-  | {
-      readonly kind: "unix";
-      readonly id: string;
-      readonly path: string;
-      readonly server: boolean;
-      readonly wait: boolean;
-      readonly reconnectSeconds: number;
-    }
-  | {
-      readonly kind: "tcp";
-      readonly id: string;
-      readonly host: string;
-      readonly port: number;
-      readonly server: boolean;
-      readonly wait: boolean;
-      readonly reconnectSeconds: number;
-    };
+/** With `mux` several frontends share it. */
+export type ChardevConfig = { readonly id: string; readonly mux?: boolean } & (
+  | { readonly kind: "stdio"; readonly signal: boolean; readonly mux: boolean }
+  | { readonly kind: "null" }
+  | { readonly kind: "pty" }
+  | { readonly kind: "file"; readonly path: string; readonly append: boolean; readonly input?: string }
+  | ({ readonly kind: "unix"; readonly path: string } & SocketConfig)
+  | ({ readonly kind: "tcp"; readonly host: string; readonly port: number } & SocketConfig)
+  /** A socket that the process was started with. */
+  | ({ readonly kind: "fd"; readonly fd: number } & SocketConfig)
+);
+type SocketConfig = { readonly server: boolean; readonly wait: boolean; readonly reconnectSeconds: number };

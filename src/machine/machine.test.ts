@@ -93,7 +93,7 @@ test("a stop that follows a start at once returns when every vCPU has parked aga
 test("operations that are asked for together take effect in order", async () => {
   const { machine, states, events } = await slowMachine(2);
   await Promise.all([machine.start(), machine.reset(), machine.stop(), machine.start(), machine.stop()]);
-  expect(events).toEqual(["resume", "stop", "reset", "resume", "stop", "resume", "stop"]);
+  expect(events).toEqual(["resume", "reset", "stop", "resume", "stop"]);
   expect(all(states, PARKED)).toBe(true);
   await machine.start();
   expect(all(states, RUNS)).toBe(true);

@@ -13,6 +13,7 @@ import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
 import { CONTROL, LayoutError, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { DirtyMap } from "#memory/dirty-map.ts";
 import type { Dma } from "#hw/bus/types.ts";
+import type { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
 import { encodeDeviceTree, decodeDeviceTree } from "#machine/device-tree.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { isElf } from "#machine/boot/elf.ts";
@@ -57,8 +58,15 @@ export type BootFiles = {
 };
 
 export type MachineEvent =
-  | { readonly kind: "shutdown"; readonly exitCode: number }
-  | { readonly kind: "reset" | "stop" | "resume" };
+  /** Without `byGuest` somebody outside has asked for it. With `onShutdown` "pause" a "stop" follows. */
+  | { readonly kind: "shutdown"; readonly exitCode: number; readonly byGuest: boolean; readonly isReset: boolean }
+  | { readonly kind: "reset"; readonly byGuest: boolean }
+  | { readonly kind: "stop" | "resume" }
+  /** The guest has given memory back, or taken it again. */
+  | { readonly kind: "balloon"; readonly guestBytes: number };
+
+/** What happens when the guest resets itself or powers off; may be changed while the machine runs. */
+export type MachineActions = { onReboot: MachineConfig["onReboot"]; onShutdown: MachineConfig["onShutdown"] };
 
 const SEED_BYTES = 32;
 
@@ -119,6 +127,7 @@ export class Machine {
   readonly memory: WebAssembly.Memory;
   /** What a migration needs of it. */
   readonly migration: MigrationPort;
+  readonly actions: MachineActions;
   readonly #host: MachineHost;
   readonly #log: Log;
   readonly #words: Int32Array;
@@ -149,6 +158,7 @@ export class Machine {
 
   private constructor(config: MachineConfig, files: BootFiles, host: MachineHost) {
     this.config = config;
+    this.actions = { onReboot: config.onReboot, onShutdown: config.onShutdown };
     this.#host = host;
     this.#log = makeLog(config.log, host.log);
     this.layout = virtLayout(config);
@@ -189,6 +199,7 @@ export class Machine {
       disks: host.disks,
       chardevs: host.chardevs,
       log: this.#log,
+      balloonChanged: (guestBytes) => this.#emit({ kind: "balloon", guestBytes }),
       rtc: rtcClock(config.rtc, host.clock, () => this.#clock.nowNs(), new Date().getTimezoneOffset()),
     });
     const { plic, uart, mtimer } = this.#shared;
@@ -213,6 +224,11 @@ export class Machine {
     return () => this.#listeners.delete(listener);
   }
 
+  /** The first balloon device, if there is one. */
+  get balloon(): VirtioBalloon | undefined {
+    return this.#devices.balloon;
+  }
+
   get isRunning(): boolean {
     return Atomics.load(this.#words, CONTROL.running) === 1;
   }
@@ -224,22 +240,41 @@ export class Machine {
 
   /** Resolves when no vCPU runs guest code. */
   stop(): Promise<void> {
-    return this.#operations.run(() => this.#stop());
+    return this.#operations.run(async () => {
+      if (await this.#halt()) this.#emit({ kind: "stop" });
+    });
+  }
+
+  /** Calls `look` while no vCPU runs guest code, and goes on running if it ran. Nobody is told. */
+  whileStopped<T>(look: () => T): Promise<T> {
+    return this.#operations.run(async () => {
+      const ran = await this.#halt();
+      try {
+        return look();
+      } finally {
+        if (ran) await this.#go();
+      }
+    });
+  }
+
+  /** As the reset button: a power-on reset, or what `onReboot` says instead. */
+  async pressReset(): Promise<void> {
+    if (this.actions.onReboot === "shutdown") await this.#shutdown({ exitCode: 0, byGuest: false, isReset: true });
+    else await this.reset();
   }
 
   /** Power-on reset; goes on running if it ran. */
-  reset(): Promise<void> {
+  reset(byGuest = false): Promise<void> {
     return this.#operations.run(async () => {
       if (this.#quitting) return;
-      const ran = this.isRunning;
-      await this.#stop();
+      const ran = await this.#halt();
       if (this.#quitting) return;
       this.#power();
       // The receiver is empty again.
       this.#console?.poke();
       for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
-      this.#emit({ kind: "reset" });
-      if (ran) await this.#start();
+      this.#emit({ kind: "reset", byGuest });
+      if (ran) await this.#go();
     });
   }
 
@@ -273,24 +308,30 @@ export class Machine {
 
   async #start(): Promise<void> {
     if (this.isRunning || this.#quitting) return;
+    await this.#go();
+    if (!this.#quitting) this.#emit({ kind: "resume" });
+  }
+
+  async #go(): Promise<void> {
+    if (this.#quitting) return;
     this.#clock.start();
     this.#log.trace.vm_state_notify?.(true);
     Atomics.store(this.#words, CONTROL.running, 1);
     Atomics.notify(this.#words, CONTROL.running);
     // A stop that came before the last vCPU had left its park would count it among those that have parked again.
     await this.#untilStopped(0);
-    if (!this.#quitting) this.#emit({ kind: "resume" });
   }
 
-  async #stop(): Promise<void> {
-    if (!this.isRunning || this.#quitting) return;
+  /** Resolves with true when the machine ran and has stopped. */
+  async #halt(): Promise<boolean> {
+    if (!this.isRunning || this.#quitting) return false;
     Atomics.store(this.#words, CONTROL.running, 0);
     for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
     await this.#untilStopped(this.#blocks.length);
-    if (this.#quitting) return;
+    if (this.#quitting) return false;
     this.#clock.stop();
     this.#log.trace.vm_state_notify?.(false);
-    this.#emit({ kind: "stop" });
+    return true;
   }
 
   async #end(): Promise<void> {
@@ -384,18 +425,25 @@ export class Machine {
     }
   }
 
-  async #guestShutdown(exitCode: number): Promise<void> {
+  async #guestShutdown(exitCode: number, isReset = false): Promise<void> {
     this.#log.trace.system_shutdown_request?.(exitCode);
-    await this.stop();
-    if (this.#quitting) return;
-    this.#drainConsole();
-    this.#emit({ kind: "shutdown", exitCode });
+    await this.#shutdown({ exitCode, byGuest: true, isReset });
+  }
+
+  #shutdown(how: Omit<MachineEvent & { kind: "shutdown" }, "kind">): Promise<void> {
+    return this.#operations.run(async () => {
+      const ran = await this.#halt();
+      if (this.#quitting) return;
+      this.#drainConsole();
+      this.#emit({ kind: "shutdown", ...how });
+      if (ran) this.#emit({ kind: "stop" });
+    });
   }
 
   async #guestReset(): Promise<void> {
     this.#log.trace.system_reset_request?.();
-    if (this.config.onReboot === "shutdown") await this.#guestShutdown(0);
-    else await this.reset();
+    if (this.actions.onReboot === "shutdown") await this.#guestShutdown(0, true);
+    else await this.reset(true);
   }
 
   #emit(event: MachineEvent): void {

@@ -121,6 +121,7 @@ export class Board {
       shutdown: () => {},
       reset: () => {},
       setFlashReadable: () => {},
+      balloonChanged: () => {},
       disks: new Map([["d0", disk]]),
       chardevs: new Map([["c", this.#chardev]]),
       log: NO_LOG,

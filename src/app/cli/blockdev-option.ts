@@ -171,6 +171,7 @@ export function nodeDrives(nodes: readonly BlockNode[]): DriveConfig[] {
     .filter((node) => !node.hasParent)
     .map(({ name, file, readOnly, discard, noFlush }) => ({
       id: name,
+      isNode: true,
       interface: "none",
       file,
       format: "raw",

@@ -48,7 +48,8 @@ export function readChardev(text: string): ChardevConfig {
   requireIdentifier(id);
   const backend = options.text("backend");
   if (backend === undefined) throw new OptionError("missing-parameter", `chardev: "${id}" missing backend`);
-  return make(backend, id, options);
+  const chardev = make(backend, id, options);
+  return options.flag("mux", false) ? { ...chardev, mux: true } : chardev;
 }
 
 /** Reads a short form; `id` is the id that a new chardev gets. Throws `OptionError`. */
@@ -58,10 +59,9 @@ export function readCharSpec(text: string, id: string): CharSpec {
   const withMonitor = text.startsWith("mon:");
   const spec = withMonitor ? text.slice("mon:".length) : text;
   const chardev = readShort(spec, id);
-  if (withMonitor && chardev.kind === "stdio") {
-    return { kind: "define", chardev: { ...chardev, mux: true, signal: false }, withMonitor };
-  }
-  return { kind: "define", chardev, withMonitor };
+  if (!withMonitor) return { kind: "define", chardev, withMonitor };
+  const shared = chardev.kind === "stdio" ? { ...chardev, mux: true, signal: false } : { ...chardev, mux: true };
+  return { kind: "define", chardev: shared, withMonitor };
 }
 
 function readShort(spec: string, id: string): ChardevConfig {
@@ -127,7 +127,7 @@ function makeSocket(id: string, options: CharOptions): ChardevConfig {
   for (const name of ["telnet", "tn3270", "websocket", "abstract"]) {
     if (options.flag(name, false)) notAvailable(`${name}=on`);
   }
-  for (const name of ["tls-creds", "tls-authz", "fd"]) if (options.text(name) !== undefined) notAvailable(`${name}=`);
+  for (const name of ["tls-creds", "tls-authz"]) if (options.text(name) !== undefined) notAvailable(`${name}=`);
   const server = options.flag("server", false);
   const isWaitGiven = options.text("wait") !== undefined;
   const reconnectSeconds = options.number("reconnect", 0, 0xffff_ffff);
@@ -140,8 +140,13 @@ function makeSocket(id: string, options: CharOptions): ChardevConfig {
   const wait = server && options.flag("wait", true);
   const path = options.text("path");
   const host = options.text("host");
-  if (path !== undefined && host !== undefined) {
+  const fd = options.text("fd");
+  if ([path, host, fd].filter((one) => one !== undefined).length > 1) {
     throw new OptionError("conflict", "None or one of 'path', 'fd' or 'host' option required.");
+  }
+  if (fd !== undefined) {
+    if (!/^[0-9]{1,9}$/.test(fd)) throw new OptionError("bad-value", `File descriptor named '${fd}' not found`);
+    return { kind: "fd", id, fd: Number(fd), server, wait, reconnectSeconds };
   }
   if (path !== undefined) {
     if (path === "") throw new OptionError("missing-parameter", "chardev: socket: no path given");

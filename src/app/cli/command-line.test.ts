@@ -47,6 +47,7 @@ test("an empty command line is QEMU's default machine, on virt", () => {
       messageTimestamps: false,
       messageGuestName: false,
       warnings: ["there is no window for the serial console: use -nographic to have it on this terminal"],
+      monitors: [],
     },
   });
 });
@@ -95,7 +96,16 @@ test("the command line of a management tool for a machine without PCI", () => {
       { driver: "virtio-rng-device", id: "rng0", properties: { rng: "objrng0", "max-bytes": 1234, period: 1000 } },
     ],
     drives: [
-      { id: "l1f", interface: "none", file: "d.img", format: "raw", readOnly: false, discard: true, noFlush: false },
+      {
+        id: "l1f",
+        isNode: true,
+        interface: "none",
+        file: "d.img",
+        format: "raw",
+        readOnly: false,
+        discard: true,
+        noFlush: false,
+      },
     ],
     chardevs: [{ kind: "pty", id: "charserial0" }],
     serials: ["charserial0"],
@@ -220,10 +230,10 @@ test.each<[string, readonly object[], readonly string[]]>([
     ],
     [],
   ],
-  ["-blockdev driver=file,filename=a,node-name=n", [{ ...DRIVE, id: "n" }], []],
-  ["-blockdev raw,node-name=n,file.driver=file,file.filename=a,read-only=on,file.cache.no-flush=on", [{ ...DRIVE, id: "n", readOnly: true, noFlush: true }], []],
-  ["-blockdev file,filename=a,node-name=s,discard=unmap,read-only=on -blockdev raw,node-name=n,file=s", [{ ...DRIVE, id: "n", readOnly: true }], []],
-  ["-blockdev file,filename=a,node-name=n -M virt,pflash1=n", [{ ...DRIVE, id: "n", interface: "pflash", index: 1 }], []],
+  ["-blockdev driver=file,filename=a,node-name=n", [{ ...DRIVE, id: "n", isNode: true }], []],
+  ["-blockdev raw,node-name=n,file.driver=file,file.filename=a,read-only=on,file.cache.no-flush=on", [{ ...DRIVE, id: "n", isNode: true, readOnly: true, noFlush: true }], []],
+  ["-blockdev file,filename=a,node-name=s,discard=unmap,read-only=on -blockdev raw,node-name=n,file=s", [{ ...DRIVE, id: "n", isNode: true, readOnly: true }], []],
+  ["-blockdev file,filename=a,node-name=n -M virt,pflash1=n", [{ ...DRIVE, id: "n", isNode: true, interface: "pflash", index: 1 }], []],
 ])("disks: %s", (line, drives, virtioDisks) => {
   const { machine } = run([...QUIET, ...words(line)]);
   expect(machine.drives).toEqual(drives.map((drive) => (virtioDisks.length > 0 ? { ...drive, interface: "none" } : drive)));
@@ -251,7 +261,7 @@ test.each<[string, readonly object[], readonly string[]]>([
     ],
     ["serial0", "serial1"],
   ],
-  ["-serial mon:pty", [{ kind: "pty", id: "serial0" }], ["serial0"]],
+  ["-serial mon:pty", [{ kind: "pty", id: "serial0", mux: true }], ["serial0"]],
   ["-serial file:a,append=on", [{ kind: "file", id: "serial0", path: "a,append=on", append: false }], ["serial0"]],
   ["-chardev file,id=f,path=a,append=on,input-path=i -serial chardev:f", [{ kind: "file", id: "f", path: "a", append: true, input: "i" }], ["f"]],
   ["-serial unix:/tmp/s,server,nowait", [{ ...SOCKET, kind: "unix", id: "serial0", path: "/tmp/s", server: true }], ["serial0"]],
@@ -264,6 +274,23 @@ test.each<[string, readonly object[], readonly string[]]>([
   const { machine } = run(words(line));
   expect(machine.chardevs).toEqual(chardevs);
   expect(machine.serials).toEqual(serials);
+});
+
+// biome-ignore format: a table
+test.each<[string, readonly object[], readonly string[]]>([
+  ["-nographic", [{ chardev: "serial0", mode: "readline", pretty: false }], ["serial0"]],
+  ["-nographic -serial null", [{ chardev: "compat_monitor0", mode: "readline", pretty: false }], ["serial0", "compat_monitor0"]],
+  ["-nographic -nodefaults", [], []],
+  ["-nographic -monitor none", [], ["serial0"]],
+  ["-nodefaults -serial mon:stdio", [{ chardev: "serial0", mode: "readline", pretty: false }], ["serial0"]],
+  ["-nodefaults -monitor stdio", [{ chardev: "compat_monitor0", mode: "readline", pretty: false }], ["compat_monitor0"]],
+  ["-nodefaults -qmp unix:a,server=on,wait=off -qmp-pretty tcp:h:1", [{ chardev: "compat_monitor0", mode: "control", pretty: false }, { chardev: "compat_monitor1", mode: "control", pretty: true }], ["compat_monitor0", "compat_monitor1"]],
+  ["-nodefaults -chardev socket,id=m,fd=28,server=on,wait=off -mon chardev=m,id=monitor,mode=control", [{ chardev: "m", mode: "control", pretty: false }], ["m"]],
+  ["-nodefaults -chardev null,id=m -mon m,mode=control,pretty=on", [{ chardev: "m", mode: "control", pretty: true }], ["m"]],
+])("monitors: %s", (line, monitors, chardevs) => {
+  const { machine, host } = run(["-display", "none", ...words(line)]);
+  expect(host.monitors).toEqual(monitors);
+  expect(machine.chardevs.map(({ id }) => id)).toEqual(chardevs);
 });
 
 test("disks with if=virtio come after the devices", () => {
@@ -287,6 +314,7 @@ test("what is about the process", () => {
     "-d in_asm,int,trace:virtio* -d int -D log -trace kvm* -trace enable=-foo -L fw -L fw2 -name a,process=p -pidfile x";
   expect(run([...QUIET, ...words(line)]).host).toEqual({
     pidfile: "x",
+    monitors: [],
     daemonize: false,
     logItems: ["in_asm", "int"],
     logFile: "log",

@@ -13,7 +13,7 @@ import { nodeDrives } from "./blockdev-option.ts";
 import { resolveCpu } from "./cpu-option.ts";
 import { resolveDevices } from "./device-option.ts";
 import { BOARD_DEVICES } from "./device-table.ts";
-import { type Draft, type Known, newDraft } from "./draft.ts";
+import { type Draft, type Known, type MonitorConfig, newDraft } from "./draft.ts";
 import { resolveDrives } from "./drive-option.ts";
 import type { TraceRequest } from "./log-option.ts";
 import { type MachineChoice, resolveMachine } from "./machine-option.ts";
@@ -48,6 +48,7 @@ export type HostOptions = {
   readonly processName?: string;
   /** Lines for standard error before the start, without the program's name. */
   readonly warnings: readonly string[];
+  readonly monitors: readonly MonitorConfig[];
 };
 
 export type CommandLine =
@@ -102,13 +103,13 @@ function finish(draft: Draft): CommandLine {
   const boot = resolveBoot(draft, choice);
   const memoryBytes = resolveMemory(draft, choice, boot.bios);
   const cpu = resolveCpu(draft);
-  addDefaultSerial(draft);
+  addDefaultMonitor(draft, addDefaultSerial(draft));
   const chardevs = resolveChardevs(draft);
   const serials = resolveSerials(draft, chardevs);
-  checkMonitors(draft, chardevs);
+  checkMonitors(draft, chardevs, serials);
   const drives = resolveAllDrives(draft, choice);
   const freeDrives = drives.filter((drive) => drive.interface === "none").map((drive) => drive.id);
-  const shared = chardevs.map((chardev): [string, boolean] => [chardev.id, chardev.kind === "stdio" && chardev.mux]);
+  const shared = chardevs.map((chardev): [string, boolean] => [chardev.id, chardev.mux === true]);
   // Disks with if=virtio get their devices after the others, as in QEMU.
   addDriveDevices(draft, drives);
   const virtioDrives = drives.filter((drive) => drive.interface === "virtio").map((drive) => drive.id);
@@ -161,6 +162,7 @@ function hostOptions(draft: Draft): HostOptions {
     messageGuestName: draft.messageGuestName,
     ...(draft.processName === undefined ? {} : { processName: draft.processName }),
     warnings: draft.warnings,
+    monitors: draft.monitors.map(({ value }) => value),
   };
 }
 
@@ -190,9 +192,10 @@ function resolveBoot(draft: Draft, machine: MachineChoice): BootConfig {
 /**
  * The serial port of a command line that names none. With `-nographic` it shares the terminal with the monitor, as in
  * QEMU. Without, QEMU would show it in its window; there is none here, so it goes nowhere, and that is said.
+ * Returns the id of a port on the terminal that the monitor shares.
  */
-function addDefaultSerial(draft: Draft): void {
-  if (draft.serials.length > 0 || draft.noDefaults) return;
+function addDefaultSerial(draft: Draft): string | undefined {
+  if (draft.serials.length > 0 || draft.noDefaults) return undefined;
   const id = "serial0";
   const use = draft.nographic ?? { option: "-serial" };
   let chardev: ChardevConfig = { kind: "null", id };
@@ -204,6 +207,18 @@ function addDefaultSerial(draft: Draft): void {
   }
   draft.chardevs.push({ use, value: chardev });
   draft.serials.push({ use, value: { chardev: id, isReference: false } });
+  return chardev.mux === true ? id : undefined;
+}
+
+/** The monitor of a command line with `-nographic` that names none; with a window QEMU would show it there. */
+function addDefaultMonitor(draft: Draft, sharedChardev: string | undefined): void {
+  if (!draft.nographic || draft.noDefaults || draft.hasMonitorOption || draft.daemonize) return;
+  const use = draft.nographic;
+  const chardev = sharedChardev ?? "compat_monitor0";
+  if (sharedChardev === undefined) {
+    draft.chardevs.push({ use, value: { kind: "stdio", id: chardev, signal: true, mux: false } });
+  }
+  draft.monitors.push({ use, value: { chardev, mode: "readline", pretty: false } });
 }
 
 function resolveChardevs(draft: Draft): ChardevConfig[] {
@@ -213,13 +228,15 @@ function resolveChardevs(draft: Draft): ChardevConfig[] {
     throw new OptionError("conflict", "-nographic cannot be used with -daemonize");
   }
   const ids = new Set<string>();
-  let isStdioTaken =
+  const monitorTakesStdio =
     draft.nographic !== undefined && !draft.noDefaults && !draft.hasMonitorOption && !hasDefaultSerial(draft);
+  let isStdioTaken = false;
   for (const { use, value } of draft.chardevs) {
     within(use, () => {
       if (ids.has(value.id)) throw new OptionError("duplicate", `Duplicate ID '${value.id}' for chardev`);
       ids.add(value.id);
       if (value.kind !== "stdio") return;
+      if (monitorTakesStdio && use !== draft.nographic) isStdioTaken = true;
       if (draft.daemonize) throw new OptionError("conflict", "cannot use stdio with -daemonize");
       if (isStdioTaken) {
         throw new OptionError(
@@ -250,7 +267,7 @@ function resolveSerials(draft: Draft, chardevs: ChardevConfig[]): string[] {
       }
       const chardev = chardevs.find(({ id }) => id === value.chardev);
       if (!chardev) throw new OptionError("unknown-reference", `chardev "${value.chardev}" not found`);
-      const isShared = chardev.kind === "stdio" && chardev.mux;
+      const isShared = chardev.mux === true;
       if (used.has(chardev.id) && !isShared) {
         throw new OptionError("conflict", `chardev "${chardev.id}" is in use by another serial port`);
       }
@@ -266,18 +283,14 @@ function freeId(wanted: string, chardevs: readonly ChardevConfig[]): string {
   return id;
 }
 
-function checkMonitors(draft: Draft, chardevs: readonly ChardevConfig[]): void {
-  for (const {
-    use,
-    value: { chardev: name, mode },
-  } of draft.monitorChardevs) {
+function checkMonitors(draft: Draft, chardevs: readonly ChardevConfig[], serials: readonly string[]): void {
+  const used = new Set(serials);
+  for (const { use, value } of draft.monitors) {
     within(use, () => {
-      const chardev = chardevs.find(({ id }) => id === name);
-      if (!chardev) throw new OptionError("unknown-reference", `chardev "${name}" not found`);
-      // A terminal that is shared anyway is the same as `-serial mon:stdio`, whose monitor is not there either.
-      const isMux = chardev.kind === "stdio" && chardev.mux;
-      if (chardev.kind === "null" || (isMux && mode === "readline")) return;
-      throw new OptionError("not-available", "the monitor is not available in this version");
+      const chardev = chardevs.find(({ id }) => id === value.chardev);
+      if (!chardev) throw new OptionError("unknown-reference", `chardev "${value.chardev}" not found`);
+      if (used.has(chardev.id) && !chardev.mux) throw new OptionError("conflict", `Device '${chardev.id}' is in use`);
+      used.add(chardev.id);
     });
   }
 }

@@ -27,6 +27,14 @@ export type GlobalProperty = { readonly driver: string; readonly property: strin
 /** A serial port's backend: its chardev's id, or that the port has none. */
 export type SerialRequest = { readonly chardev: string | undefined; readonly isReference: boolean };
 
+/** A monitor on a character device: a person's (`readline`) or a program's (`control`, QMP). */
+export type MonitorConfig = {
+  readonly chardev: string;
+  readonly mode: "readline" | "control";
+  /** QMP on several lines. */
+  readonly pretty: boolean;
+};
+
 export type Draft = {
   readonly known: Known;
   print: Print | undefined;
@@ -45,7 +53,7 @@ export type Draft = {
   readonly blockNodes: BlockNode[];
   readonly chardevs: Located<ChardevConfig>[];
   readonly serials: Located<SerialRequest>[];
-  readonly monitorChardevs: Located<{ readonly chardev: string; readonly mode: "readline" | "control" }>[];
+  readonly monitors: Located<MonitorConfig>[];
 
   bios: string | undefined;
   kernel: string | undefined;
@@ -98,7 +106,7 @@ export function newDraft(known: Known): Draft {
     blockNodes: [],
     chardevs: [],
     serials: [],
-    monitorChardevs: [],
+    monitors: [],
     bios: undefined,
     kernel: undefined,
     initrd: undefined,

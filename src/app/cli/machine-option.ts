@@ -40,7 +40,7 @@ const VIRT_PROPERTIES: readonly PropertyRow[] = [
   { name: "pflash1", type: "str", help: "block node behind flash 1" },
 ];
 
-const MACHINES: readonly MachineRow[] = [
+export const MACHINES: readonly MachineRow[] = [
   { name: "none", help: "no board at all", maxCpus: 1, virtioTransports: 0, properties: COMMON_PROPERTIES },
   {
     name: "virt",

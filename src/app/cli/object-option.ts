@@ -30,7 +30,7 @@ const THREAD_NUMBERS = [
   "thread-pool-min",
 ];
 
-const OBJECTS: readonly ObjectRow[] = [
+export const OBJECTS: readonly ObjectRow[] = [
   {
     type: "iothread",
     properties: THREAD_NUMBERS.map((name) => ({ name, type: "int64", help: "accepted; has no effect here" })),

@@ -3,7 +3,7 @@
  */
 
 import { chardevHelp, readCharSpec, readChardev } from "./chardev-option.ts";
-import type { Draft } from "./draft.ts";
+import type { Draft, MonitorConfig } from "./draft.ts";
 import { splitPairs } from "./key-values.ts";
 import { OptionError, type OptionUse } from "./option-error.ts";
 import type { OptionRow } from "./option-row.ts";
@@ -34,16 +34,13 @@ export const CHAR_ROWS: readonly OptionRow[] = [
   {
     names: ["monitor"],
     argument: "DEVICE",
-    help: ["where the monitor goes; only none and null in this version"],
-    apply: (draft, text) => {
-      draft.hasMonitorOption = true;
-      refuseMonitor(text, "the monitor");
-    },
+    help: ["where the monitor for people goes: as -serial, without mon:"],
+    apply: (draft, text, use) => addMonitorSpec(draft, text, use, { mode: "readline", pretty: false }),
   },
   {
     names: ["mon"],
     argument: "[chardev=]ID[,mode=readline|control][,pretty=on|off]",
-    help: ["a monitor on a chardev; only a null one or a muxed stdio in this version"],
+    help: ["a monitor on a chardev, for people (readline) or programs (control: QMP)"],
     apply: addMonitor,
   },
 ];
@@ -85,31 +82,56 @@ function addSerial(draft: Draft, text: string, use: OptionUse): void {
   } else if (spec.kind === "reference") {
     draft.serials.push({ use, value: { chardev: spec.id, isReference: true } });
   } else {
-    if (spec.withMonitor) draft.hasMonitorOption = true;
+    if (spec.withMonitor) {
+      draft.hasMonitorOption = true;
+      draft.monitors.push({ use, value: { chardev: spec.chardev.id, mode: "readline", pretty: false } });
+    }
     draft.chardevs.push({ use, value: spec.chardev });
     draft.serials.push({ use, value: { chardev: spec.chardev.id, isReference: false } });
   }
 }
 
-/** Reads a monitor's backend, so that wrong syntax is said first, and refuses what would need a monitor. */
-export function refuseMonitor(text: string, what: string): void {
-  const spec = readCharSpec(text, "monitor");
+/** Reads the backend of a server, so that wrong syntax is said first, and refuses all but none. */
+export function refuseServer(text: string, what: string): void {
+  const spec = readCharSpec(text, "server");
   if (spec.kind === "none" || (spec.kind === "define" && spec.chardev.kind === "null")) return;
   throw new OptionError("not-available", `${what} is not available in this version; use none`);
+}
+
+/** `-monitor`, `-qmp`: a monitor with a backend of its own, or on a chardev that another option defines. */
+export function addMonitorSpec(
+  draft: Draft,
+  text: string,
+  use: OptionUse,
+  monitor: Pick<MonitorConfig, "mode" | "pretty">,
+): void {
+  draft.hasMonitorOption = true;
+  const own = draft.chardevs.filter(({ value }) => value.id.startsWith("compat_monitor")).length;
+  const spec = readCharSpec(text, `compat_monitor${own}`);
+  if (spec.kind === "none") return;
+  if (spec.kind === "define") draft.chardevs.push({ use, value: spec.chardev });
+  draft.monitors.push({
+    use,
+    value: { chardev: spec.kind === "reference" ? spec.id : spec.chardev.id, ...monitor },
+  });
 }
 
 function addMonitor(draft: Draft, text: string, use: OptionUse): void {
   let chardev: string | undefined;
   let mode: "readline" | "control" = "readline";
+  let pretty = false;
   for (const { key, value } of splitPairs(text, "chardev")) {
     if (key === "chardev") chardev = value;
-    else if (key === "pretty") requireBool(key, value);
+    else if (key === "pretty") pretty = requireBool(key, value);
     else if (key === "mode") mode = requireMonitorMode(value);
     else if (key !== "id") throw new OptionError("unknown-name", `Invalid parameter '${key}'`);
   }
   if (chardev === undefined) throw new OptionError("missing-parameter", "Parameter 'chardev' is missing");
+  if (pretty && mode === "readline") {
+    throw new OptionError("conflict", "'pretty' is not compatible with HMP monitors");
+  }
   draft.hasMonitorOption = true;
-  draft.monitorChardevs.push({ use, value: { chardev, mode } });
+  draft.monitors.push({ use, value: { chardev, mode, pretty } });
 }
 
 function requireMonitorMode(mode: string): "readline" | "control" {

@@ -8,7 +8,7 @@ import { readFlat } from "./boot-option.ts";
 import { addTracePattern, logHelp, readLogItems, readTrace } from "./log-option.ts";
 import { OptionError } from "./option-error.ts";
 import type { OptionRow } from "./option-row.ts";
-import { refuseMonitor } from "./rows-char.ts";
+import { addMonitorSpec, refuseServer } from "./rows-char.ts";
 
 const SANDBOX_CHOICES = ["allow", "deny", "children"] as const;
 /** The last one counts. */
@@ -124,16 +124,19 @@ export const DEBUG_ROWS: readonly OptionRow[] = [
     names: ["gdb"],
     argument: "none",
     help: ["wait for gdb; only none in this version"],
-    apply: (_draft, text) => refuseMonitor(text, "the gdb server"),
+    apply: (_draft, text) => refuseServer(text, "the gdb server"),
   },
   {
-    names: ["qmp", "qmp-pretty"],
-    argument: "none",
-    help: ["a machine protocol monitor; only none in this version"],
-    apply: (draft, text) => {
-      draft.hasMonitorOption = true;
-      refuseMonitor(text, "the machine protocol (QMP)");
-    },
+    names: ["qmp"],
+    argument: "DEVICE",
+    help: ["where a monitor for programs (QMP) goes: as -serial"],
+    apply: (draft, text, use) => addMonitorSpec(draft, text, use, { mode: "control", pretty: false }),
+  },
+  {
+    names: ["qmp-pretty"],
+    argument: "DEVICE",
+    help: ["as -qmp, with replies on several lines"],
+    apply: (draft, text, use) => addMonitorSpec(draft, text, use, { mode: "control", pretty: true }),
   },
   {
     names: ["incoming"],

@@ -67,6 +67,17 @@ export const CODE_PAGE = {
   bytes: 2056 * RECORD_BYTES + 8192 + 64,
 } as const;
 
+/** The region translator's counters in a vCPU block. */
+export const STATISTICS = [
+  "modules",
+  "regions",
+  "instructions",
+  "wasmBytes",
+  "translateMs",
+  "compileMs",
+  "drops",
+] as const;
+
 /** Fields of a vCPU block: name and size in bytes. Order is the layout. */
 const VCPU_FIELDS = [
   // x0..x31, a sink for writes to x0, f0..f31
@@ -167,6 +178,8 @@ const VCPU_FIELDS = [
   ["faultPage", 4],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
+  // What the region translator has done, f64 each in the order of `STATISTICS`. Owner: the vCPU thread; others may read.
+  ["statistics", 7 * 8],
 ] as const;
 
 type VcpuField = (typeof VCPU_FIELDS)[number][0];

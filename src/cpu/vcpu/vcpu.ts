@@ -17,6 +17,7 @@ import {
   ExitReason,
   type MemoryLayout,
   PAGE_BYTES,
+  STATISTICS,
   VCPU,
   VCPU_FETCH_TLBS,
   VCPU_TLBS,
@@ -98,6 +99,7 @@ export class Vcpu {
   readonly compiler: RegionCompiler | undefined;
   readonly lockstep: Lockstep | undefined;
   readonly #observer: VcpuObserver | undefined;
+  #publishedModules = 0;
 
   constructor(
     memory: WebAssembly.Memory,
@@ -167,6 +169,7 @@ export class Vcpu {
     view.setBigInt64(cpu + VCPU.reservedAddress, -1n, true);
     view.setBigInt64(cpu + VCPU.stimecmp, -1n, true);
     view.setInt32(cpu + VCPU.privilege, 3, true);
+    this.#publishedModules = 0;
     this.pmp.refresh();
     this.runtime.discardCode(cpu);
     this.runtime.updateMode(cpu);
@@ -188,6 +191,7 @@ export class Vcpu {
   /** Runs guest code until somebody outside is needed: a request or WFI. */
   run(): number {
     this.compiler?.compile();
+    this.#publishStatistics();
     for (;;) {
       const reason = this.runtime.run(this.cpu);
       if (reason === ExitReason.Decode) this.#decode();
@@ -197,6 +201,16 @@ export class Vcpu {
         if (stop !== ExitReason.None) return stop;
       } else return reason;
     }
+  }
+
+  /** Puts the translator's counters where a monitor finds them. */
+  #publishStatistics(): void {
+    const statistics = this.compiler?.statistics;
+    if (!statistics || statistics.modules === this.#publishedModules) return;
+    this.#publishedModules = statistics.modules;
+    STATISTICS.forEach((name, index) =>
+      this.view.setFloat64(this.cpu + VCPU.statistics + 8 * index, statistics[name], true),
+    );
   }
 
   /** Runs the region at pc with both engines, and what the dispatcher does behind it. */

@@ -128,3 +128,23 @@ test("as one character device it gives each frontend a port of its own", () => {
   device.write(bytes("out"));
   expect(text(terminal.shown)).toBe("out");
 });
+
+test("a mux that is held takes no input until everybody has attached", () => {
+  const { terminal, mux } = setUp();
+  const pokes = terminal.pokes;
+  mux.hold();
+  expect(terminal.frontend?.canReceive()).toBe(0);
+  mux.release();
+  expect(terminal.frontend?.canReceive()).toBeGreaterThan(0);
+  expect(terminal.pokes).toBe(pokes + 1);
+});
+
+test("a port hears whether the keyboard is its", () => {
+  const { terminal, mux } = setUp();
+  const heard: boolean[] = [];
+  mux
+    .port("late")
+    .attach({ canReceive: () => 0, receive: () => {}, event: () => {}, focus: (isOurs) => heard.push(isOurs) });
+  terminal.type("\x01c\x01c\x01c");
+  expect(heard).toEqual([false, true, false]);
+});

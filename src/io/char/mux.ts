@@ -30,6 +30,7 @@ export class CharMux {
   readonly #clock: Clock;
   readonly #ports: Port[] = [];
   #focus = 0;
+  #isHeld = false;
   #open = false;
   #escaped = false;
   #timestampsFromNs: number | undefined;
@@ -54,6 +55,15 @@ export class CharMux {
     return this.#focus;
   }
 
+  /** Takes no input until {@link release}: who has not attached yet must not miss any. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+  release(): void {
+    this.#isHeld = false;
+    this.#backend.poke();
+  }
+
   /** Adds a port: a character device of its own for one frontend. The first one has the focus. */
   port(name: string): CharBackend {
     const pump = new InputPump(() => this.#backend.poke());
@@ -61,6 +71,7 @@ export class CharMux {
     return {
       name,
       attach: (frontend: CharFrontend) => {
+        frontend.focus?.(this.#ports[this.#focus]?.pump === pump);
         pump.attach(frontend);
         if (this.#open) frontend.event("opened");
       },
@@ -78,6 +89,7 @@ export class CharMux {
     const ports: CharBackend[] = [];
     return {
       name,
+      filename: "mux",
       attach: (frontend) => {
         const port = this.port(`${name}.${ports.length}`);
         ports.push(port);
@@ -97,12 +109,15 @@ export class CharMux {
   /** Gives the focus to a port. */
   switchTo(portIndex: number): void {
     if (portIndex >= this.#ports.length) return;
+    this.#ports[this.#focus]?.pump.frontend?.focus?.(false);
     this.#focus = portIndex;
+    this.#ports[portIndex]?.pump.frontend?.focus?.(true);
     this.#hooks.focused?.(portIndex);
     this.#backend.poke();
   }
 
   #room(): number {
+    if (this.#isHeld) return 0;
     const port = this.#ports[this.#focus];
     return port ? Math.max(HELD_BYTES_LIMIT - port.pump.heldBytes, 0) : 0;
   }

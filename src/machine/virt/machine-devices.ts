@@ -56,9 +56,15 @@ export type MachineDevicePorts = {
   readonly chardevs: ReadonlyMap<string, CharBackend>;
   readonly log: Log;
   readonly rtc: RtcClock;
+  /** The guest has changed the size of the balloon. */
+  balloonChanged(guestBytes: number): void;
 };
 
-export type MachineDevices = { readonly map: MmioMap; readonly devices: readonly Device[] };
+export type MachineDevices = {
+  readonly map: MmioMap;
+  readonly devices: readonly Device[];
+  readonly balloon: VirtioBalloon | undefined;
+};
 
 export function makeMachineDevices(
   memory: ArrayBufferLike,
@@ -110,7 +116,8 @@ export function makeMachineDevices(
     const transport = { irq, dma, timers, trace: log.trace, ...(guestError && { guestError }) };
     add(base, new VirtioMmio(transport, { forceLegacy, path }, slots[slot]));
   }
-  return { map, devices };
+  const balloon = slots.find((device) => device instanceof VirtioBalloon);
+  return { map, devices, balloon };
 }
 
 function ignoredWrites(sizeBytes: number): MmioRegion {
@@ -159,7 +166,11 @@ function makeVirtio(device: DeviceConfig, config: MachineConfig, ports: MachineD
       return new VirtioRng({ random: ports.random, clock: ports.clock, timers: ports.timers }, rngOptions(properties));
     case "virtio-balloon-device":
       return new VirtioBalloon(
-        { clock: ports.clock, timers: ports.timers },
+        {
+          clock: ports.clock,
+          timers: ports.timers,
+          changed: (guestBytes) => ports.balloonChanged(guestBytes),
+        },
         { memoryBytes: config.memoryBytes, deflateOnOom: properties["deflate-on-oom"] === true },
       );
     case "virtio-serial-device":

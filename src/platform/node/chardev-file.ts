@@ -25,6 +25,7 @@ export function openFileChardev(options: FileChardevOptions): CharBackend {
   let closed = false;
   return {
     name: options.id,
+    filename: "file",
     attach(frontend) {
       pump.attach(frontend);
       frontend.event("opened");

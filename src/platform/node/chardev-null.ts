@@ -2,5 +2,5 @@
 import type { CharBackend } from "#core/host.ts";
 
 export function openNull(id: string): CharBackend {
-  return { name: id, attach() {}, poke() {}, write() {}, close() {} };
+  return { name: id, filename: "null", attach() {}, poke() {}, write() {}, close() {} };
 }

@@ -15,6 +15,7 @@ export type ChardevRequest = { readonly id: string } & (
   | { readonly kind: "file"; readonly path: string; readonly append: boolean; readonly input?: string }
   | ({ readonly kind: "unix"; readonly path: string } & SocketRequest)
   | ({ readonly kind: "tcp"; readonly host: string; readonly port: number } & SocketRequest)
+  | ({ readonly kind: "fd"; readonly fd: number } & SocketRequest)
 );
 type SocketRequest = { readonly server: boolean; readonly wait: boolean; readonly reconnectSeconds: number };
 
@@ -41,6 +42,8 @@ export async function openChardev(request: ChardevRequest, notices: ChardevNotic
     }
     case "unix":
       return openSocket(request, { path: request.path }, notices);
+    case "fd":
+      return openSocket(request, { fd: request.fd }, notices);
     default:
       return openSocket(request, { host: request.host, port: request.port }, notices);
   }

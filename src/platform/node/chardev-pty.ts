@@ -64,6 +64,7 @@ function ptyBackend(id: string, path: string, master: number, other: number): Pt
   stream.on("error", () => {});
   return {
     name: id,
+    filename: `pty:${path}`,
     path,
     attach(frontend) {
       pump.attach(frontend);

@@ -5,8 +5,8 @@
  * client with `reconnectSeconds` tries again. Output without a peer is dropped.
  * Thread: machine.
  */
-import { connect, createServer } from "node:net";
-import type { ListenOptions, Server, Socket } from "node:net";
+import { connect, createServer, Socket } from "node:net";
+import type { ListenOptions, Server } from "node:net";
 import type { CharBackend } from "#core/host.ts";
 import { InputPump } from "#io/char/input-pump.ts";
 import { ChardevError, chardevErrorCode } from "#platform/node/chardev-error.ts";
@@ -17,7 +17,11 @@ const MAX_UNSENT_BYTES = 4 << 20;
 /** Peers that wait for the present one to leave. */
 const MAX_WAITING = 8;
 
-export type SocketTarget = { readonly path: string } | { readonly host: string; readonly port: number };
+export type SocketTarget =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number }
+  /** A descriptor that this process was started with: a socket that listens (server) or is connected. */
+  | { readonly fd: number };
 
 export type SocketChardevOptions = {
   readonly id: string;
@@ -69,6 +73,20 @@ class SocketBackend implements SocketChardev {
     else await this.#connect();
   }
 
+  get filename(): string {
+    const peer = this.#peer;
+    const address = `${this.address}${this.#options.server ? ",server=on" : ""}`;
+    if (!peer) return `disconnected:${address}`;
+    const isInternet = peer.remotePort !== undefined;
+    return isInternet ? `${address} <-> ${peer.remoteAddress}:${peer.remotePort}` : address;
+  }
+  get unsentBytes(): number {
+    return this.#peer?.writableLength ?? 0;
+  }
+  hangUp(): void {
+    this.#peer?.destroy();
+  }
+
   attach(frontend: Parameters<CharBackend["attach"]>[0]): void {
     this.#pump.attach(frontend);
     if (this.#peer) frontend.event("opened");
@@ -97,7 +115,7 @@ class SocketBackend implements SocketChardev {
       server.once("error", (cause) => reject(this.#openError("cannot listen on", cause)));
       server.listen(listenOptions(target), () => {
         const bound = server.address();
-        if (!("path" in target) && bound && typeof bound === "object") {
+        if ("host" in target && bound && typeof bound === "object") {
           this.address = describe({ host: target.host, port: bound.port });
         }
         resolve();
@@ -114,6 +132,7 @@ class SocketBackend implements SocketChardev {
 
   async #connect(): Promise<void> {
     const { target, reconnectSeconds } = this.#options;
+    if ("fd" in target) return this.#adopt(this.#inherited(target.fd));
     const socket = connect(
       "path" in target ? { path: target.path } : { host: target.host || "localhost", port: target.port },
     );
@@ -131,6 +150,14 @@ class SocketBackend implements SocketChardev {
         resolve();
       });
     });
+  }
+
+  #inherited(fd: number): Socket {
+    try {
+      return new Socket({ fd, readable: true, writable: true });
+    } catch (cause) {
+      throw this.#openError("cannot use", cause as NodeJS.ErrnoException);
+    }
   }
 
   #retryLater(): void {
@@ -174,10 +201,12 @@ class SocketBackend implements SocketChardev {
 
 function describe(target: SocketTarget): string {
   if ("path" in target) return `unix:${target.path}`;
+  if ("fd" in target) return `fd:${target.fd}`;
   return `tcp:${target.host.includes(":") ? `[${target.host}]` : target.host}:${target.port}`;
 }
 
 function listenOptions(target: SocketTarget): ListenOptions {
   if ("path" in target) return { path: target.path };
+  if ("fd" in target) return { fd: target.fd } as ListenOptions;
   return target.host === "" ? { port: target.port } : { host: target.host, port: target.port };
 }

@@ -48,6 +48,7 @@ export function openStdio(options: StdioOptions): CharBackend {
   stdin.on("error", onEnd);
   return {
     name: options.id,
+    filename: "stdio",
     attach(frontend) {
       setRaw(true);
       pump.attach(frontend);

@@ -186,7 +186,7 @@ function codeDump(hart: number, module: number, code: Uint8Array): string {
 }
 
 /** The registers as lines; floating-point ones when `-d fpu` asks for them. */
-export function describeHart({ log, memory, block }: HartLogOptions): string {
+export function describeHart({ log, memory, block }: Pick<HartLogOptions, "log" | "memory" | "block">): string {
   const view = new DataView(memory, block);
   const at = (offset: number): string => hex(view.getBigUint64(offset, true));
   const line = (name: string, value: string): string => ` ${name.padEnd(8)} ${value}\n`;

@@ -1,0 +1,2 @@
+/** What a person has typed wrongly: the sentence, behind which the help is named. */
+export class HmpSyntaxError extends Error {}
