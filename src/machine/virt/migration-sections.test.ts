@@ -31,6 +31,7 @@ function board(nowNs = 0) {
     shutdown: () => {},
     reset: () => {},
     setFlashReadable: () => {},
+    balloonChanged: () => {},
     disks: new Map(),
     chardevs: new Map(),
     log: NO_LOG,
