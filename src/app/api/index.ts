@@ -144,7 +144,6 @@ export class Machine {
       initrd: await read(options.initrd),
     };
     const machine = new Machine(await BoardMachine.create(config, files, host), host, console);
-    host.ready();
     const { incoming } = command.host;
     if (incoming !== undefined && incoming !== "defer") await machine.#await(incoming, !config.startStopped);
     host.ready();

@@ -31,7 +31,6 @@ function board(nowNs = 0) {
     shutdown: () => {},
     reset: () => {},
     setFlashReadable: () => {},
-    balloonChanged: () => {},
     disks: new Map(),
     chardevs: new Map(),
     log: NO_LOG,
