@@ -27,6 +27,7 @@ const ROWS = {
 } as const satisfies Record<string, boolean>;
 
 export type CapabilityName = keyof typeof ROWS;
+export const CAPABILITY_NAMES = Object.keys(ROWS) as CapabilityName[];
 export type Capability = { readonly capability: string; readonly state: boolean };
 
 export class Capabilities {

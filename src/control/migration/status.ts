@@ -1,17 +1,21 @@
 /** Where a migration stands, in QEMU's words. */
-export type MigrationStatus =
-  | "none"
-  | "setup"
-  | "cancelling"
-  | "cancelled"
-  | "active"
-  | "postcopy-active"
-  | "postcopy-paused"
-  | "postcopy-recover"
-  | "completed"
-  | "failed"
-  | "pre-switchover"
-  | "device";
+export const MIGRATION_STATUSES = [
+  "none",
+  "setup",
+  "cancelling",
+  "cancelled",
+  "active",
+  "postcopy-active",
+  "postcopy-paused",
+  "postcopy-recover",
+  "completed",
+  "failed",
+  "colo",
+  "pre-switchover",
+  "device",
+  "wait-unplug",
+] as const;
+export type MigrationStatus = (typeof MIGRATION_STATUSES)[number];
 
 export type MigrationEvent =
   | { readonly event: "MIGRATION"; readonly data: { readonly status: MigrationStatus } }

@@ -1,12 +1,14 @@
 /** Migration: the rows of `control/migration/commands.ts` as commands of the monitor, and the events. */
-import { MIGRATION_COMMANDS, type MigrationCommand } from "#control/migration/commands.ts";
+import { CAPABILITY_NAMES } from "#control/migration/capabilities.ts";
+import { MIGRATION_COMMANDS } from "#control/migration/commands.ts";
 import type { Migration } from "#control/migration/migration.ts";
+import { MIGRATION_STATUSES } from "#control/migration/status.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
 import { hmpCommand, type MonitorModule, qmpCommand, type QmpCommand, qmpEvent } from "#control/monitor/command.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
-import { any, bool, int, type Members, type Optional, optional, type Schema, str } from "#control/monitor/schema.ts";
+import { any, array, bool, enumeration, int, type Members, object, optional, str } from "#control/monitor/schema.ts";
 
 const HELP: Readonly<Record<string, string>> = {
   migrate: "Sends the machine to another process.",
@@ -22,17 +24,43 @@ const HELP: Readonly<Record<string, string>> = {
   "migrate-pause": "Interrupts a postcopy.",
   "migrate-recover": "Waits for an interrupted postcopy to go on.",
 };
-const TYPES = { str, bool, int, object: any, list: any } as const;
+const STATUS = enumeration("MigrationStatus", MIGRATION_STATUSES);
+const CAPABILITY = object("MigrationCapabilityStatus", {
+  capability: enumeration("MigrationCapability", CAPABILITY_NAMES),
+  state: bool,
+});
+const optionalInts = (...names: readonly string[]): Members =>
+  Object.fromEntries(names.map((name) => [name, optional(int)]));
 
-function membersOf({ takes, takesOthers }: MigrationCommand): Members {
-  const members: Record<string, Schema | Optional> = {};
-  for (const [name, type] of Object.entries(takes)) {
-    if (name.endsWith("?")) members[name.slice(0, -1)] = optional(TYPES[type]);
-    else members[name] = TYPES[type];
-  }
-  if (takesOthers) for (const name of Object.keys(DEFAULT_PARAMETERS)) members[name] = optional(int);
-  return members;
-}
+/** What each command takes. `channels` is QEMU 8.2's. */
+const ARGUMENTS: Readonly<Record<string, Members>> = {
+  migrate: {
+    uri: optional(str),
+    channels: optional(any),
+    blk: optional(bool),
+    inc: optional(bool),
+    detach: optional(bool),
+    resume: optional(bool),
+  },
+  "migrate-incoming": { uri: optional(str), channels: optional(any) },
+  "migrate-continue": { state: STATUS },
+  "migrate-set-capabilities": { capabilities: array(CAPABILITY) },
+  // All of QEMU's, so that a client hears which of them cannot be set.
+  "migrate-set-parameters": {
+    ...optionalInts(...Object.keys(DEFAULT_PARAMETERS)),
+    ...optionalInts("announce-initial", "announce-max", "announce-rounds", "announce-step"),
+    ...optionalInts("compress-level", "compress-threads", "decompress-threads", "throttle-trigger-threshold"),
+    ...optionalInts("cpu-throttle-initial", "cpu-throttle-increment", "max-cpu-throttle", "x-checkpoint-delay"),
+    ...optionalInts("multifd-channels", "xbzrle-cache-size", "multifd-zlib-level", "multifd-zstd-level"),
+    "compress-wait-thread": optional(bool),
+    "cpu-throttle-tailslow": optional(bool),
+    "block-incremental": optional(bool),
+    "multifd-compression": optional(enumeration("MultiFDCompression", ["none", "zlib", "zstd"])),
+  },
+  "migrate-recover": { uri: str },
+};
+/** They may overtake others: a migration that hangs holds them up. */
+const OUT_OF_BAND: readonly string[] = ["migrate-pause", "migrate-recover"];
 
 function migrationOf({ host }: MonitorContext): Migration {
   if (!host.migration) throw new QmpError("this machine cannot be moved");
@@ -51,11 +79,12 @@ async function run(context: MonitorContext, name: string, given: Readonly<Record
   }
 }
 
-const COMMANDS: readonly QmpCommand[] = Object.entries(MIGRATION_COMMANDS).map(([name, row]) =>
+const COMMANDS: readonly QmpCommand[] = Object.keys(MIGRATION_COMMANDS).map((name) =>
   qmpCommand({
     name,
     help: HELP[name] ?? name,
-    args: membersOf(row),
+    args: ARGUMENTS[name] ?? {},
+    oob: OUT_OF_BAND.includes(name),
     ...(name.startsWith("query-") && { returns: any }),
     run: async (context, given) => (await run(context, name, given)) as never,
   }),
@@ -83,7 +112,7 @@ export const MIGRATION: MonitorModule = {
   },
   commands: COMMANDS,
   events: [
-    qmpEvent("MIGRATION", "The migration has a new state; with the capability `events`.", { status: str }),
+    qmpEvent("MIGRATION", "The migration has a new state; with the capability `events`.", { status: STATUS }),
     qmpEvent("MIGRATION_PASS", "All memory has been gone through once more; with the capability `events`.", {
       pass: int,
     }),
