@@ -100,8 +100,8 @@ export const SUITES: readonly Suite[] = [
     title: "Two busy vCPUs of four",
     smp: 4,
     rows: [
-      { name: "core_x1", program: "core.c", work: 20_000 },
-      { name: "core_x2", program: "core.c", work: 20_000, args: ["2"] },
+      { name: "core_x1", program: "core.c", work: 60_000 },
+      { name: "core_x2", program: "core.c", work: 60_000, args: ["2"] },
       { name: "futex", program: "futex_ping.c", work: 3 },
       { name: "spin", program: "spin.c", work: 4000 },
       { name: "alloc", program: "alloc.c", work: 2000 },
