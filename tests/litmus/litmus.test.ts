@@ -141,9 +141,9 @@ describe.each([...ENGINES])("engine %s", (engine: EngineName) => {
     expect(tally.iterations).toBeGreaterThanOrEqual(512);
   });
 
-  test.runIf(HOT_THRESHOLD[engine] > 0)("the harts have translated what they run", async () => {
+  test("the harts have translated what they run, if the engine translates", async () => {
     const harts = await machines.of(2);
-    expect(harts.regions).toBeGreaterThan(harts.count);
+    expect(harts.regions > harts.count).toBe(HOT_THRESHOLD[engine] > 0);
   });
 
   test("a writer that sets the flag before the data is found out", async () => {

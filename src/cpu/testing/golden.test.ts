@@ -10,6 +10,8 @@ const FOLDER = new URL("../../../tests/golden/", import.meta.url);
 const extensions = resolveExtensions({ zfh: true });
 const isa = riscvIsa(extensions);
 const machine = new BareMachine({ ramBytes: 2 ** 20, extensions });
+const translating = new BareMachine({ ramBytes: 2 ** 20, extensions, hotThreshold: 2, batchRegions: 1 });
+const REPEATS = 4;
 const files = readdirSync(FOLDER).filter((name) => name.endsWith(".golden"));
 
 test("there are golden files", () => expect(files.length).toBeGreaterThanOrEqual(6));
@@ -20,6 +22,13 @@ test.each(files)("%s", (name) => {
   const generated = regenerateGolden(text, isa, machine);
   if (process.env.GOLDEN === "update") writeFileSync(file, generated);
   else expect(generated).toBe(text);
+});
+
+test.each(files)("%s, as regions", (name) => {
+  const text = readFileSync(new URL(name, FOLDER), "utf8");
+  const before = translating.vcpu.compiler?.statistics.regions ?? 0;
+  expect(regenerateGolden(text, isa, translating, REPEATS)).toBe(text);
+  expect(translating.vcpu.compiler?.statistics.regions).toBeGreaterThan(before);
 });
 
 test("a wrong line is seen", () => {

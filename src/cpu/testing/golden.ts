@@ -31,14 +31,19 @@ const RAM_POINTER = 31;
 
 type State = ReadonlyMap<string, bigint>;
 
-/** The file anew: comments, `insn` and `in` lines as they are, the others generated. */
-export function regenerateGolden(text: string, isa: RiscvIsa, machine: BareMachine): string {
+/**
+ * The file anew: comments, `insn` and `in` lines as they are, the others generated. Each instruction runs `repeats` times,
+ * which makes it hot; the last run counts.
+ */
+export function regenerateGolden(text: string, isa: RiscvIsa, machine: BareMachine, repeats = 1): string {
   const out: string[] = [];
   let word: number | undefined;
   let input: string[] = [];
   const finish = (): void => {
     if (word === undefined) return;
-    out.push(...describe(isa, word), `out ${run(isa, machine, word, parse(input))}`.trimEnd());
+    const state = parse(input);
+    for (let i = 1; i < repeats; i++) run(isa, machine, word, state);
+    out.push(...describe(isa, word), `out ${run(isa, machine, word, state)}`.trimEnd());
     word = undefined;
     input = [];
   };
