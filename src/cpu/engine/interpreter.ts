@@ -68,7 +68,7 @@ export type HandlerTable = {
   readonly ends: readonly boolean[];
 };
 
-/** Record of an instruction that crosses into the next page; see `predecode.ts`. */
+/** Record of an instruction that crosses into the next page; see `code-pages.ts`. */
 export const CROSSING_RECORD = 2050;
 /** Halfwords that pc runs ahead of `base` in that record. */
 export const CROSSING_BIAS = (CROSSING_RECORD - 2047) * 2;

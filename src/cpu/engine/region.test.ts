@@ -131,7 +131,6 @@ describe("control flow", () => {
       // The last case only in the last rounds.
       a.op("addi", { rd: T1, imm: CASES - 1 });
       a.op("slti", { rd: T2, rs1: T0, imm: 5 });
-      a.op("sub", { rd: T1, rs1: T1, rs2: 0 });
       a.op("remu", { rd: T1, rs1: T0, rs2: T1 });
       a.op("add", { rd: T1, rs1: T1, rs2: T2 });
       a.op("slli", { rd: T1, rs1: T1, imm: 4 });
@@ -374,9 +373,6 @@ const randomGraph =
       }
       if (kind === 4) {
         a.address(T0, block(random(count)));
-        a.op("andi", { rd: T1, rs1: register(), imm: BLOCK_BYTES });
-        const masked = random(2) === 0;
-        if (masked) a.op("add", { rd: T0, rs1: T0, rs2: 0 });
         a.op("jalr", { rd: 0, rs1: T0 });
       } else a.op("jal", { rd: 0, imm: block(random(count)) - a.at });
     }

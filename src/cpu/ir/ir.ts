@@ -108,8 +108,8 @@ export type Stmt = {
   readonly cases: readonly (readonly Stmt[])[];
 };
 
-/** How a jump that sets a link register or returns is meant; the region translator nests calls by it. */
 /** Which way an `If` mostly goes, in `op`. */
 export const Likely = { Unknown: 0, Never: 1 } as const;
 
+/** How a jump that sets a link register or returns is meant; the region translator nests calls by it. */
 export const JumpHint = { None: 0, Call: 1, Return: 2 } as const;

@@ -51,7 +51,7 @@ export const COUNT_MASK = 0x7fff;
 
 /** A code page: the predecoded image of one guest page. */
 export const CODE_PAGE = {
-  /** 2048 records, then those of the page's end, see `predecode.ts`. */
+  /** 2048 records, then those of the page's end, see `engine/code-pages.ts`. */
   records: 0,
   extraRecords: 2048 * RECORD_BYTES,
   /** u16 a halfword: slot of the compiled region that starts there, 0 for none. */
