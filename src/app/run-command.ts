@@ -10,6 +10,7 @@ import { daemonReady } from "#app/daemon.ts";
 import { openLog } from "#app/log-setup.ts";
 import { openMonitors } from "#app/monitors.ts";
 import { say, setMessagePrefix } from "#app/messages.ts";
+import { migrationHost } from "#app/migration-host.ts";
 import { nodeHost } from "#app/node-host.ts";
 import { writePidfile } from "#app/pidfile.ts";
 import { StartError } from "#app/start-error.ts";
@@ -19,7 +20,6 @@ import { oneLine } from "#core/one-line.ts";
 import { Migration } from "#control/migration/migration.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { Machine, makeBootPlan } from "#machine/machine.ts";
-import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeRandom } from "#platform/node/random.ts";
 
 const IDLE_MS = 1 << 30;
@@ -54,7 +54,7 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   end.steps.unshift(() => host.close());
   const running = await Machine.create(config, files, host);
   end.steps.unshift(() => running.quit());
-  const migration = new Migration(running, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
+  const migration = new Migration(running, migrationHost(log?.target, log?.config));
   end.monitor = openMonitors(options.monitors, config, running, migration, host, end);
   running.on((event) => {
     const isEnd = event.kind === "shutdown" && (running.actions.onShutdown === "poweroff" || event.exitCode !== 0);

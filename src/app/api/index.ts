@@ -5,10 +5,10 @@ import { readBytes } from "#platform/node/read-bytes.ts";
 import type { CharBackend, CharFrontend } from "#core/host.ts";
 import { parseCommandLine } from "#app/cli/command-line.ts";
 import { openLog } from "#app/log-setup.ts";
+import { migrationHost } from "#app/migration-host.ts";
 import { type NodeHost, nodeHost } from "#app/node-host.ts";
 import { expandArguments } from "#app/read-config.ts";
 import { Migration } from "#control/migration/migration.ts";
-import { nodeChannels } from "#platform/node/channels.ts";
 import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
 
 export type { MachineEvent } from "#machine/machine.ts";
@@ -143,15 +143,17 @@ export class Machine {
       kernel: await read(options.kernel),
       initrd: await read(options.initrd),
     };
-    const machine = new Machine(await BoardMachine.create(config, files, host), host, console);
+    const board = await BoardMachine.create(config, files, host);
+    const migration = new Migration(board, migrationHost(log?.target, log?.config));
+    const machine = new Machine(board, host, console, migration);
     const { incoming } = command.host;
     if (incoming !== undefined && incoming !== "defer") await machine.#await(incoming, !config.startStopped);
     host.ready();
     return machine;
   }
 
-  private constructor(machine: BoardMachine, host: NodeHost, console: Console) {
-    this.migration = new Migration(machine, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
+  private constructor(machine: BoardMachine, host: NodeHost, console: Console, migration: Migration) {
+    this.migration = migration;
     this.#machine = machine;
     this.#host = host;
     this.console = console;

@@ -17,13 +17,13 @@ const ROWS = {
   "pause-before-switchover": true,
   multifd: false,
   "dirty-bitmaps": false,
-  "postcopy-blocktime": false,
+  "postcopy-blocktime": true,
   "late-block-activate": false,
   "x-ignore-shared": false,
   "validate-uuid": false,
   "background-snapshot": false,
   "zero-copy-send": false,
-  "postcopy-preempt": false,
+  "postcopy-preempt": true,
 } as const satisfies Record<string, boolean>;
 
 export type CapabilityName = keyof typeof ROWS;

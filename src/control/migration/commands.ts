@@ -15,9 +15,6 @@ export type MigrationCommand = {
 };
 
 const NOTHING = {};
-const later = (name: string) => (): never => {
-  throw new MigrationError(`${name} is not available in this version: a postcopy cannot be taken up again yet`);
-};
 const target = (given: Arguments): { uri?: string; channels?: readonly MigrationChannel[] } => ({
   ...(given["uri"] !== undefined && { uri: given["uri"] as string }),
   ...(given["channels"] !== undefined && { channels: given["channels"] as readonly MigrationChannel[] }),
@@ -25,11 +22,12 @@ const target = (given: Arguments): { uri?: string; channels?: readonly Migration
 
 export const MIGRATION_COMMANDS: Readonly<Record<string, MigrationCommand>> = {
   migrate: {
-    run(migration, given) {
-      for (const option of ["blk", "inc", "resume"]) {
+    async run(migration, given) {
+      for (const option of ["blk", "inc"]) {
         if (given[option] === true) throw new MigrationError(`'${option}' is not available in this version`);
       }
-      migration.migrate(target(given));
+      if (given["resume"] === true) await migration.resume(target(given));
+      else migration.migrate(target(given));
       return NOTHING;
     },
   },
@@ -74,6 +72,16 @@ export const MIGRATION_COMMANDS: Readonly<Record<string, MigrationCommand>> = {
       return NOTHING;
     },
   },
-  "migrate-pause": { run: later("migrate-pause") },
-  "migrate-recover": { run: later("migrate-recover") },
+  "migrate-pause": {
+    async run(migration) {
+      await migration.pause();
+      return NOTHING;
+    },
+  },
+  "migrate-recover": {
+    async run(migration, given) {
+      await migration.recover(target(given));
+      return NOTHING;
+    },
+  },
 };

@@ -2,92 +2,328 @@
  * The destination of a migration: listens, loads, and lets the machine run if it ran at the source.
  *
  *   setup: listening -> active: loading -> completed
+ *   active -> postcopy-active: it runs, its pages come -> completed
+ *             postcopy-active -> postcopy-paused -> postcopy-recover -> postcopy-active
  *
- * Thread: machine.
+ * Once the source has handed the machine over, nothing that breaks is the end: what is here is kept for a new connection.
+ * Thread: migration's.
  */
-import type { ByteChannel, ChannelAddress, ChannelListener, Channels } from "#core/host.ts";
+import type { ByteChannel, ChannelAddress, ChannelListener, Channels, Clock } from "#core/host.ts";
+import type { Trace } from "#core/trace.ts";
+import { blocktimeMembers } from "#control/migration/blocktime-figures.ts";
+import type { MigratingMachine, MigrationObserver } from "#control/migration/machine-functions.ts";
+import { MigrationError } from "#control/migration/migration-error.ts";
+import { PostcopyLoader } from "#control/migration/postcopy-load.ts";
+import { type PlacePage, RamBlocks, RamLoader, writePage } from "#control/migration/ram-load.ts";
 import { ReturnPathWriter } from "#control/migration/return-path.ts";
 import type { MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
-import { StreamLoader } from "#control/migration/stream-load.ts";
+import { StreamLoader, type StreamSink } from "#control/migration/stream-load.ts";
 import { StreamReader } from "#control/migration/stream-reader.ts";
-import type { Machine } from "#machine/machine.ts";
+import { Command, Ping } from "#control/migration/wire.ts";
+import type { MigrationMemory } from "#machine/migration-memory.ts";
 
 export type IncomingOptions = {
-  readonly machine: Machine;
-  readonly channels: Channels;
+  readonly memory: MigrationMemory;
+  readonly machine: Pick<MigratingMachine, "loadSection" | "runLoaded">;
+  readonly channels: Pick<Channels, "listen">;
+  readonly clock: Clock;
+  readonly trace?: Trace | undefined;
   /** Run the machine when it has come, if it ran at the source. */
   readonly autostart: boolean;
-  readonly status: (status: MigrationStatus) => void;
+  readonly postcopy: boolean;
+  readonly blocktime: boolean;
+  /** Wanted pages come over a connection of their own. */
+  readonly preempt: boolean;
+  readonly observer: Pick<MigrationObserver, "status">;
 };
 
 export class IncomingMigration {
   readonly #options: IncomingOptions;
+  readonly #blocks: RamBlocks;
+  readonly #postcopy: PostcopyLoader;
   #listener: ChannelListener | undefined;
+  #channel: ByteChannel | undefined;
+  #urgent: ByteChannel | undefined;
+  #back: ReturnPathWriter | undefined;
+  #isAdvised = false;
+  /** The machine is this side's: the source has stopped it, and said which pages are missing. */
+  #isHandedOver = false;
+  /** The machine's state is here and is being loaded. */
+  #package: Promise<void> | undefined;
+  /** What no new connection can mend. */
+  #fatal: Error | undefined;
+  #recovered: ((listener: ChannelListener) => void) | undefined;
   status: MigrationStatus = "setup";
   errorText: string | undefined;
 
   constructor(options: IncomingOptions) {
     this.#options = options;
+    const { memory } = options;
+    this.#blocks = new RamBlocks(memory.memory, memory.blocks);
+    this.#postcopy = new PostcopyLoader(this.#blocks, options);
   }
 
-  /** Resolves when it listens. Rejects with the host's error. */
-  async listen(address: ChannelAddress): Promise<void> {
-    this.#become("setup");
+  /** Resolves when it listens, with the port that the host chose. Rejects with the host's error. */
+  async listen(address: ChannelAddress): Promise<ChannelAddress> {
     try {
       this.#listener = await this.#options.channels.listen(address);
+      return this.#listener.address;
     } catch (error) {
       this.#fail(error);
       throw error;
     }
-  }
-
-  /** Where it listens, with the port that the host chose. */
-  get address(): ChannelAddress | undefined {
-    return this.#listener?.address;
   }
 
   /** Resolves when the machine is here. Rejects when it cannot be loaded: nothing of it can be used then. */
   async load(): Promise<void> {
     const listener = this.#listener;
     if (!listener) throw new Error("nobody listens");
-    let channel: ByteChannel | undefined;
-    let returnPath: ReturnPathWriter | undefined;
     try {
-      const opened = await listener.accept();
-      channel = opened;
+      const reader = await this.#accept(listener);
       this.#become("active");
-      const { migration } = this.#options.machine;
-      const loader = new StreamLoader(migration, new StreamReader(channel), () => {
-        returnPath = new ReturnPathWriter(opened);
-        return returnPath;
-      });
-      await loader.load();
-      migration.finishLoad();
-      await returnPath?.shut(0);
-      await channel.close();
+      const loader = new StreamLoader(reader, this.#sink());
+      await loader.header();
+      await this.#body(loader);
+      if (!this.#isHandedOver) await loader.description();
+      await this.#back?.shut(0);
+      await this.#close();
     } catch (error) {
-      await returnPath?.shut(1).catch(() => {});
-      channel?.abort();
-      this.#fail(error);
-      throw error;
+      await this.#back?.shut(1).catch(() => {});
+      this.#abort();
+      this.#fail(this.#fatal ?? error);
+      throw this.#fatal ?? error;
     } finally {
-      listener.close();
+      this.#postcopy.end();
+      this.#listener?.close();
     }
-    const { machine, autostart } = this.#options;
-    if (autostart && machine.migration.runState === "running") await machine.start();
+    if (!this.#isHandedOver) await this.#options.machine.runLoaded(this.#options.autostart);
     this.#become("completed");
   }
 
+  /** Up to the end, over as many connections as that takes. */
+  async #body(first: StreamLoader): Promise<void> {
+    for (let loader = first; ; ) {
+      try {
+        await loader.body();
+        await this.#package;
+        const missing = this.#postcopy.missingPages;
+        if (missing > 0) throw new MigrationError(`${missing} pages have not come`);
+        return;
+      } catch (error) {
+        if (!this.#isHandedOver || this.#fatal) throw error;
+        loader = await this.#reconnect(error, loader);
+      }
+    }
+  }
+
+  /** Waits until somebody says where a new connection comes from, and for that connection. */
+  async #reconnect(error: unknown, before: StreamLoader): Promise<StreamLoader> {
+    this.#postcopy.requestBy(undefined);
+    this.#back = undefined;
+    this.#abort();
+    this.#listener?.close();
+    this.errorText = textOf(error);
+    const recovered = new Promise<ChannelListener>((resolve) => {
+      this.#recovered = resolve;
+    });
+    this.#become("postcopy-paused");
+    this.#listener = await recovered;
+    const reader = await this.#accept(this.#listener);
+    this.#back = new ReturnPathWriter(this.#channel as ByteChannel);
+    this.errorText = undefined;
+    this.#become("postcopy-recover");
+    return new StreamLoader(reader, this.#sink(), before);
+  }
+
+  /** Listens for a new connection of an interrupted postcopy. Rejects with `MigrationError` or the host's error. */
+  async recover(address: ChannelAddress): Promise<ChannelAddress> {
+    const resolve = this.#recovered;
+    if (!resolve) throw new MigrationError("Migrate recover can only be run when postcopy is paused.");
+    this.#recovered = undefined;
+    try {
+      const listener = await this.#options.channels.listen(address);
+      resolve(listener);
+      return listener.address;
+    } catch (error) {
+      this.#recovered = resolve;
+      throw error;
+    }
+  }
+
+  /** Interrupts a postcopy, as if the connection had broken. Throws `MigrationError`. */
+  pause(): void {
+    if (this.status !== "postcopy-active") {
+      throw new MigrationError("migrate-pause is currently only supported during postcopy-active state");
+    }
+    this.#abort();
+  }
+
+  async #accept(listener: ChannelListener): Promise<StreamReader> {
+    this.#channel = await listener.accept();
+    if (this.#options.preempt) void this.#acceptUrgent(listener, this.#channel);
+    return new StreamReader(this.#channel);
+  }
+
+  /** Wanted pages that come past the others. What breaks this connection breaks `main`. */
+  async #acceptUrgent(listener: ChannelListener, main: ByteChannel): Promise<void> {
+    try {
+      const channel = await listener.accept();
+      if (this.#channel !== main) return channel.abort();
+      this.#urgent = channel;
+      await new RamLoader(this.#blocks, this.#place).load(new StreamReader(channel));
+    } catch {
+      if (!this.#isOver) main.abort();
+    }
+  }
+
+  readonly #place: PlacePage = (block, address, bytes) => {
+    if (this.#isHandedOver) this.#postcopy.place(block, address, bytes);
+    else writePage(block, address, bytes);
+  };
+
+  #sink(): StreamSink {
+    return {
+      blocks: this.#blocks,
+      pages: new RamLoader(this.#blocks, this.#place),
+      loadSection: (head, bytes) => this.#options.machine.loadSection(head, bytes),
+      command: (command, data) => this.#command(command, data),
+      packaged: (bytes) => this.#packaged(bytes),
+    };
+  }
+
+  async #command(command: number, data: Uint8Array): Promise<void> {
+    const view = new DataView(data.buffer);
+    switch (command) {
+      case Command.OpenReturnPath:
+        if (this.#channel) this.#back ??= new ReturnPathWriter(this.#channel);
+        return;
+      case Command.Ping:
+        return this.#ping(view.getUint32(0));
+      case Command.PostcopyAdvise:
+        return this.#advise(view);
+      case Command.PostcopyRamDiscard:
+        this.#handedOver();
+        return this.#postcopy.discard(data);
+      case Command.RecvBitmap:
+        this.#handedOver();
+        return this.#back?.received(this.#postcopy.received(blockName(data)));
+      case Command.PostcopyResume:
+        return this.#resume();
+      case Command.PostcopyListen:
+      case Command.PostcopyRun:
+        throw new MigrationError("the machine's state does not come in one package");
+      default:
+    }
+  }
+
+  async #ping(value: number): Promise<void> {
+    if (value === Ping.Discarded && this.#isAdvised) this.#isHandedOver = true;
+    await this.#back?.pong(value === Ping.HasPackage && !this.#package ? Ping.NoPackage : value);
+  }
+
+  #advise(view: DataView): void {
+    if (!this.#options.postcopy) {
+      throw new MigrationError("the source may switch to postcopy; enable the capability postcopy-ram here, too");
+    }
+    const [hostBytes, guestBytes] = [view.getBigUint64(0), view.getBigUint64(8)];
+    if (guestBytes !== 4096n || hostBytes !== 4096n) {
+      throw new MigrationError(`the source has pages of ${hostBytes} bytes; postcopy needs 4096`);
+    }
+    this.#isAdvised = true;
+  }
+
+  #handedOver(): void {
+    if (!this.#isAdvised) throw new MigrationError("a postcopy that was not announced");
+    this.#isHandedOver = true;
+  }
+
+  async #resume(): Promise<void> {
+    if (this.status !== "postcopy-recover") throw new MigrationError("nothing was interrupted that could go on");
+    await this.#back?.resumeAck();
+    this.#become("postcopy-active");
+    if (this.#postcopy.isListening) this.#request();
+  }
+
+  #packaged(bytes: Uint8Array): void {
+    this.#handedOver();
+    // One that comes again is here already.
+    this.#package ??= this.#loadPackage(bytes);
+    this.#package.catch((error: Error) => {
+      this.#fatal = error;
+      this.#channel?.abort();
+    });
+  }
+
+  /** Listen, the devices, run: while the pages come. */
+  async #loadPackage(bytes: Uint8Array): Promise<void> {
+    const rest = [bytes];
+    const loader = new StreamLoader(new StreamReader({ read: async () => rest.shift() }), {
+      ...this.#sink(),
+      command: async (command, data) => {
+        if (command === Command.PostcopyListen) {
+          this.#postcopy.listen();
+          this.#become("postcopy-active");
+          this.#request();
+        } else if (command === Command.PostcopyRun) {
+          if (!this.#postcopy.isListening) throw new MigrationError("the machine is to run before its pages can be had");
+          await this.#options.machine.runLoaded(this.#options.autostart);
+        } else await this.#command(command, data);
+      },
+      packaged: () => {
+        throw new MigrationError("a package in a package");
+      },
+    });
+    await loader.package();
+  }
+
+  #request(): void {
+    const back = this.#back;
+    // A failure shows in what is read.
+    this.#postcopy.requestBy(back && ((pages) => void back.request(pages).catch(() => {})));
+  }
+
+  get #isOver(): boolean {
+    return this.status === "completed" || this.status === "failed" || this.#channel === undefined;
+  }
+  async #close(): Promise<void> {
+    const [channel, urgent] = [this.#channel, this.#urgent];
+    this.#channel = undefined;
+    await channel?.close();
+    urgent?.abort();
+  }
+  #abort(): void {
+    this.#channel?.abort();
+    this.#urgent?.abort();
+    this.#channel = undefined;
+    this.#urgent = undefined;
+  }
+
+  /** Members about blocktime are there with the capability, from when pages can be waited for. */
   info(): MigrationInfo {
-    return { status: this.status, ...(this.errorText !== undefined && { "error-desc": this.errorText }) };
+    const figures = this.#postcopy.figures();
+    return {
+      status: this.status,
+      ...(this.errorText !== undefined && { "error-desc": this.errorText }),
+      ...(figures && blocktimeMembers(figures)),
+    };
   }
 
   #fail(error: unknown): void {
-    this.errorText = error instanceof Error ? error.message : String(error);
+    this.errorText = textOf(error);
     this.#become("failed");
   }
   #become(status: MigrationStatus): void {
     this.status = status;
-    this.#options.status(status);
+    this.#options.observer.status(status, this.info());
   }
+}
+
+/** A length byte, and the name of a RAM block. Throws `MigrationError`. */
+function blockName(data: Uint8Array): string {
+  if (data.length === 0 || data[0] !== data.length - 1) throw new MigrationError("a RAM block's name is damaged");
+  return String.fromCharCode(...data.subarray(1));
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,21 +1,36 @@
 /**
- * The migrations of one machine: what the monitor's commands and the npm API call.
+ * The migrations of one machine: what the monitor's commands and the npm API call. Each one runs in a thread of its own
+ * (thread.ts), which owns the connection; here is what is known between two of them.
  * Thread: machine.
  */
-import type { ChannelAddress, Channels, Clock, Timers } from "#core/host.ts";
+import type { ChannelAddress } from "#core/host.ts";
+import { type CallError, ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
 import { type MigrationChannel, parseChannels, parseUri } from "#control/migration/address.ts";
 import { Capabilities, type Capability } from "#control/migration/capabilities.ts";
-import { IncomingMigration } from "#control/migration/incoming.ts";
+import { machineFunctions } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import { OutgoingMigration } from "#control/migration/outgoing.ts";
 import { changeParameters, DEFAULT_PARAMETERS, type Parameters } from "#control/migration/parameters.ts";
 import type { MigrationEvent, MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
+import type { MachineThreadFunctions, MigrationFunctions, MigrationThreadData } from "#control/migration/thread.ts";
 import type { Machine } from "#machine/machine.ts";
 
-export type MigrationHost = { readonly clock: Clock; readonly timers: Timers; readonly channels: Channels };
+/** A thread that runs `runMigrationThread`. */
+export type MigrationThread = {
+  readonly port: ThreadPort;
+  /** Calls `listener` when the thread has ended by itself, with the reason. */
+  onEnd(listener: (why: string) => void): void;
+  terminate(): Promise<void>;
+};
+export type MigrationHost = { startMigration(data: MigrationThreadData): MigrationThread };
 /** Where to: one of both. */
 export type MigrationTarget = { readonly uri?: string; readonly channels?: readonly MigrationChannel[] };
+
 const OVER: readonly (MigrationStatus | undefined)[] = [undefined, "completed", "failed", "cancelled"];
+type Arguments<Name extends keyof MigrationFunctions> = MigrationFunctions[Name] extends (...args: infer A) => unknown
+  ? A
+  : never;
+type Calls = ThreadCalls<MigrationFunctions>;
+type Running = { readonly calls: Calls; readonly direction: "out" | "in"; terminate(): Promise<void> };
 
 export class Migration {
   readonly #machine: Machine;
@@ -23,9 +38,11 @@ export class Migration {
   readonly #capabilities = new Capabilities();
   readonly #listeners = new Set<(event: MigrationEvent) => void>();
   #parameters: Parameters = DEFAULT_PARAMETERS;
-  #outgoing: OutgoingMigration | undefined;
-  #incoming: IncomingMigration | undefined;
+  #running: Running | undefined;
+  /** What the thread said last; of the last migration when none runs. */
+  #info: MigrationInfo = {};
   #ended: Promise<void> = Promise.resolve();
+  #listening: ChannelAddress | undefined;
 
   constructor(machine: Machine, host: MigrationHost) {
     this.#machine = machine;
@@ -43,26 +60,24 @@ export class Migration {
     const address = parseTarget(target);
     if (this.isActive) throw new MigrationError("There's a migration process in progress");
     if (this.#machine.migration.isLoading) throw new MigrationError("the machine has not come yet");
-    const { clock, timers, channels } = this.#host;
+    if (this.#machine.migration.ram.faults.missingCount > 0) {
+      throw new MigrationError("some of the machine's memory has not come yet; try again later");
+    }
     const hasWayBack = address.kind === "tcp" || address.kind === "unix";
     const postcopy = this.#capabilities.has("postcopy-ram");
     if (postcopy && !hasWayBack) throw new MigrationError("Postcopy needs a connection: tcp or unix");
-    const outgoing = new OutgoingMigration({
-      machine: this.#machine,
-      clock,
-      timers,
-      turn: () => channels.turn(),
-      parameters: () => this.#parameters,
-      // Only a connection has a way back.
-      returnPath: hasWayBack && (this.#capabilities.has("return-path") || postcopy),
-      postcopy,
-      pauseBeforeSwitchover: this.#capabilities.has("pause-before-switchover"),
-      status: (status) => this.#emit({ event: "MIGRATION", data: { status } }),
-      pass: (pass) => this.#emit({ event: "MIGRATION_PASS", data: { pass } }),
-    });
-    this.#outgoing = outgoing;
-    this.#emit({ event: "MIGRATION", data: { status: "setup" } });
-    this.#ended = outgoing.run(() => channels.connect(address));
+    const running = this.#start("out");
+    this.#observe("setup", { status: "setup" });
+    this.#ended = this.#finish(
+      running,
+      running.calls.call("send", address, this.#parameters, {
+        // Only a connection has a way back.
+        returnPath: hasWayBack && (this.#capabilities.has("return-path") || postcopy),
+        postcopy,
+        preempt: postcopy && this.#capabilities.has("postcopy-preempt"),
+        pauseBeforeSwitchover: this.#capabilities.has("pause-before-switchover"),
+      }),
+    ).catch(() => {});
   }
 
   /** Resolves when the outgoing migration is over, one way or another. */
@@ -77,39 +92,62 @@ export class Migration {
    */
   async incoming(target: MigrationTarget, autostart: boolean): Promise<{ readonly loaded: Promise<void> }> {
     const address = parseTarget(target);
-    if (!this.#machine.migration.isLoading || this.#incoming?.status === "active") {
+    if (!this.#machine.migration.isLoading || this.#running) {
       throw new MigrationError("The incoming migration has already been started");
     }
-    const incoming = new IncomingMigration({
-      machine: this.#machine,
-      channels: this.#host.channels,
-      autostart,
-      status: (status) => this.#emit({ event: "MIGRATION", data: { status } }),
-    });
-    this.#incoming = incoming;
-    await incoming.listen(address);
-    return { loaded: incoming.load() };
+    const running = this.#start("in");
+    this.#observe("setup", { status: "setup" });
+    try {
+      this.#listening = await running.calls.call("listen", address, {
+        autostart,
+        postcopy: this.#capabilities.has("postcopy-ram"),
+        blocktime: this.#capabilities.has("postcopy-blocktime"),
+        preempt: this.#capabilities.has("postcopy-preempt"),
+      });
+    } catch (error) {
+      await this.#stop(running);
+      throw migrationError(error as CallError);
+    }
+    return { loaded: this.#finish(running, running.calls.call("load")) };
   }
 
   /** Where an incoming migration is waited for. */
   get listening(): ChannelAddress | undefined {
-    return this.#incoming?.address;
+    return this.#listening;
   }
 
   /** Throws `MigrationError`. */
   startPostcopy(): void {
-    if (!this.#outgoing || !this.isActive) throw new MigrationError("Start the migration before switching to postcopy");
-    this.#outgoing.startPostcopy();
+    if (!this.#capabilities.has("postcopy-ram")) {
+      throw new MigrationError("Enable postcopy with migrate_set_capability before the start of migration");
+    }
+    if (this.#running?.direction !== "out") {
+      throw new MigrationError("Migration must be started before switching to postcopy");
+    }
+    this.#tell("startPostcopy");
   }
   cancel(): void {
-    this.#outgoing?.cancel();
+    if (this.#running?.direction === "out") this.#tell("cancel");
   }
   /** Goes on from a state that waits for this. Throws `MigrationError`. */
   continueFrom(status: MigrationStatus): void {
-    if (this.#outgoing?.status !== status) {
-      throw new MigrationError(`Migration not in expected state: ${this.#outgoing?.status ?? "none"}`);
+    if (this.#info.status !== status) {
+      throw new MigrationError(`Migration not in expected state: ${this.#info.status ?? "none"}`);
     }
-    this.#outgoing.continueSwitchover();
+    this.#tell("continueSwitchover");
+  }
+  /** Interrupts a postcopy, on either side. Rejects with `MigrationError`. */
+  async pause(): Promise<void> {
+    await this.#ask("pause", "migrate-pause is currently only supported during postcopy-active state");
+  }
+  /** Takes an interrupted postcopy up again, at the source. Rejects with `MigrationError`. */
+  async resume(target: MigrationTarget): Promise<void> {
+    await this.#ask("resume", "Cannot resume if there is no paused migration", parseTarget(target));
+  }
+  /** The same at the destination: waits for a new connection. Rejects with `MigrationError`. */
+  async recover(target: MigrationTarget): Promise<void> {
+    const why = "Migrate recover can only be run when postcopy is paused.";
+    this.#listening = await this.#ask("recover", why, parseTarget(target));
   }
 
   /** `-S`: a machine that comes in waits until it is told to run. */
@@ -117,10 +155,15 @@ export class Migration {
     return this.#machine.config.startStopped;
   }
   get isActive(): boolean {
-    return !OVER.includes(this.#outgoing?.status);
+    return this.#running !== undefined && !OVER.includes(this.#info.status);
   }
-  query(): MigrationInfo {
-    return this.#outgoing?.info() ?? this.#incoming?.info() ?? {};
+  async query(): Promise<MigrationInfo> {
+    try {
+      if (this.isActive) return (await this.#running?.calls.call("info")) ?? this.#info;
+    } catch {
+      // It has just ended.
+    }
+    return this.#info;
   }
 
   capabilities(): readonly Capability[] {
@@ -137,11 +180,68 @@ export class Migration {
   /** Throws `MigrationError`. */
   setParameters(changes: Readonly<Record<string, unknown>>): void {
     this.#parameters = changeParameters(this.#parameters, changes);
+    this.#running?.calls.call("setParameters", this.#parameters).catch(() => {});
   }
 
+  #start(direction: Running["direction"]): Running {
+    const { memory, layout } = this.#machine;
+    const thread = this.#host.startMigration({ memory, layout });
+    const own: MachineThreadFunctions = {
+      ...machineFunctions(this.#machine),
+      status: (status, info) => this.#observe(status, info),
+      pass: (pass) => this.#emit({ event: "MIGRATION_PASS", data: { pass } }),
+    };
+    const calls: Calls = new ThreadCalls<MigrationFunctions>(thread.port, own);
+    thread.onEnd((why) => calls.end(why));
+    this.#running = { calls, direction, terminate: () => thread.terminate() };
+    return this.#running;
+  }
+
+  /** Waits for the end of a migration, whose thread ends then. Rejects with `MigrationError`. */
+  async #finish(running: Running, end: Promise<void>): Promise<void> {
+    try {
+      await end;
+    } catch (error) {
+      const { message } = error as Error;
+      // A thread that has died could not say so itself.
+      if (!OVER.includes(this.#info.status)) this.#observe("failed", { status: "failed", "error-desc": message });
+      throw migrationError(error as CallError);
+    } finally {
+      await this.#stop(running);
+    }
+  }
+  async #stop(running: Running): Promise<void> {
+    if (this.#running === running) this.#running = undefined;
+    await running.terminate();
+  }
+
+  #tell(name: "startPostcopy" | "cancel" | "continueSwitchover"): void {
+    // A migration that has just ended does not mind.
+    this.#running?.calls.call(name).catch(() => {});
+  }
+  async #ask<Name extends "pause" | "resume" | "recover">(
+    name: Name,
+    otherwise: string,
+    ...args: Arguments<Name>
+  ): Promise<Awaited<ReturnType<MigrationFunctions[Name]>>> {
+    if (!this.#running) throw new MigrationError(otherwise);
+    try {
+      return await this.#running.calls.call(name, ...args);
+    } catch (error) {
+      throw migrationError(error as CallError);
+    }
+  }
+
+  #observe(status: MigrationStatus, info: MigrationInfo): void {
+    this.#info = info;
+    this.#emit({ event: "MIGRATION", data: { status } });
+  }
   #emit(event: MigrationEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
+}
+function migrationError(cause: CallError): Error {
+  return cause.code === "migration" ? new MigrationError(cause.message, { cause }) : cause;
 }
 
 function parseTarget({ uri, channels }: MigrationTarget): ChannelAddress {

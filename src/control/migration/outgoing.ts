@@ -1,45 +1,63 @@
 /**
- * The source of a precopy migration: rounds over the pages that were written, while the machine runs, until the rest
+ * The source of a migration. Precopy: rounds over the pages that were written, while the machine runs, until the rest
  * can go within the downtime; then everything else, while it stands.
  *
  *   setup -> active: rounds -> [pre-switchover] -> device: stop, last round, devices -> completed
  *
- * Whatever fails leaves the machine as it was: it runs on if it ran.
- * Thread: machine, a piece of the stream at a time.
+ * Postcopy: the machine stands while its devices go over, and the rest of the pages follows while it runs there.
+ *
+ *   active -> postcopy-active: stop, what is missing, devices -> pages, wanted ones first -> completed
+ *             postcopy-active -> postcopy-paused -> postcopy-recover -> postcopy-active
+ *
+ * Whatever fails before the destination may run leaves the machine as it was: it runs on if it ran.
+ * Thread: migration's, a piece of the stream at a time.
  */
 import type { ByteChannel, Clock, Timers } from "#core/host.ts";
-import type { Parameters } from "#control/migration/parameters.ts";
+import type { MigratingMachine, MigrationObserver, SavedSection } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { Pace, pagesAtOnce } from "#control/migration/pace.ts";
+import type { Parameters } from "#control/migration/parameters.ts";
+import {
+  writeAdvise,
+  writeBitmapRequest,
+  writeDiscards,
+  writePackage,
+  writePing,
+  writeWanted,
+} from "#control/migration/postcopy-save.ts";
 import { RamSaver } from "#control/migration/ram-save.ts";
-import { writeAdvise, writeDiscards, writePackage, writePing, writeWanted } from "#control/migration/postcopy-save.ts";
-import { readReturnPath, type WantedPages } from "#control/migration/return-path.ts";
+import type { WantedPages } from "#control/migration/return-path.ts";
+import { SourceLink } from "#control/migration/source-link.ts";
 import type { MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
 import {
   writeCommand,
-  writeDevices,
   writeEnd,
   writeHeader,
   writeRamEnd,
   writeRamPart,
   writeRamStart,
+  writeSections,
 } from "#control/migration/stream-save.ts";
-import { StreamReader } from "#control/migration/stream-reader.ts";
-import { StreamWriter } from "#control/migration/stream-writer.ts";
-import { Command, Mark, PAGE_BYTES } from "#control/migration/wire.ts";
-import type { Machine } from "#machine/machine.ts";
+import type { StreamWriter } from "#control/migration/stream-writer.ts";
+import { Command, Mark, PAGE_BYTES, Ping } from "#control/migration/wire.ts";
+import type { MigrationMemory } from "#machine/migration-memory.ts";
 
 /** Pages looked at in one turn: a millisecond or so when they are zero. */
 const TURN_PAGES = 2048;
 /** The same in postcopy: who waits for a page waits for a part, too. */
 const POSTCOPY_PAGES = 64;
+/** What the destination needs to run, as it is when the machine stops here: kept for a new connection. */
+type Handover = { readonly missing: Uint8Array; readonly sections: readonly SavedSection[] };
 /** Requests that wait, and pages of one. */
 const WANTED_LIMIT = 65_536;
 const WANTED_LIMIT_BYTES = 64 * PAGE_BYTES;
 const MS = 1e6;
 
+/** Opens a connection to the destination. */
+export type Connect = () => Promise<ByteChannel>;
 export type OutgoingOptions = {
-  readonly machine: Machine;
+  readonly memory: MigrationMemory;
+  readonly machine: Pick<MigratingMachine, "stop" | "start" | "saveSections">;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly turn: () => Promise<void>;
@@ -49,8 +67,9 @@ export type OutgoingOptions = {
   readonly pauseBeforeSwitchover: boolean;
   /** The destination is told that postcopy may follow. Needs the return path. */
   readonly postcopy: boolean;
-  readonly status: (status: MigrationStatus) => void;
-  readonly pass: (pass: number) => void;
+  /** Wanted pages take a connection of their own. */
+  readonly preempt: boolean;
+  readonly observer: MigrationObserver;
 };
 
 export class OutgoingMigration {
@@ -58,8 +77,9 @@ export class OutgoingMigration {
   readonly #ram: RamSaver;
   readonly #pace: Pace;
   readonly #startedNs: number;
-  #writer: StreamWriter | undefined;
-  #channel: ByteChannel | undefined;
+  #link: SourceLink | undefined;
+  /** Bytes of links that are gone. */
+  #writtenBefore = 0;
   #setupNs = 0;
   #stoppedNs = 0;
   #resumedNs = 0;
@@ -71,53 +91,51 @@ export class OutgoingMigration {
   #precopyBytes = 0;
   #isCancelled = false;
   #isPostcopyAsked = false;
+  /** The destination may run, or would if it had the package. */
+  #isHandedOver = false;
   #postcopyBytes = 0;
-  readonly #wanted: WantedPages[] = [];
+  #wanted: WantedPages[] = [];
+  #isServing = false;
   #requests = 0;
   #continue: () => void = () => {};
+  #resume: ((connect: Connect) => void) | undefined;
   status: MigrationStatus = "setup";
   errorText: string | undefined;
 
   constructor(options: OutgoingOptions) {
     this.#options = options;
-    this.#ram = new RamSaver(options.machine.migration);
+    this.#ram = new RamSaver(options.memory);
     this.#pace = new Pace(options.clock, options.timers);
     this.#startedNs = options.clock.nowNs();
   }
 
   /** Resolves when it has completed, failed or been cancelled; `status` says which. Never rejects. */
-  async run(connect: () => Promise<ByteChannel>): Promise<void> {
-    const { machine } = this.#options;
-    let ran = machine.isRunning;
+  async run(connect: Connect): Promise<void> {
+    const { machine, memory, clock } = this.#options;
+    let ran = memory.isRunning;
+    let end: MigrationStatus = "completed";
     try {
-      this.#channel = await connect();
+      this.#open(await connect());
       this.#check();
-      ran = machine.isRunning;
-      await this.#stream(this.#channel);
-      this.#endedNs = this.#options.clock.nowNs();
-      this.#become("completed");
+      ran = memory.isRunning;
+      await this.#stream(connect);
     } catch (error) {
-      this.#endedNs = this.#options.clock.nowNs();
-      this.#channel?.abort();
-      if (this.status === "postcopy-active") {
-        // The machine runs there, or nowhere.
-        this.errorText = error instanceof Error ? error.message : String(error);
-        this.#become("postcopy-paused");
-        return;
-      }
-      machine.migration.dirty.markAll();
-      if (ran && this.#stoppedNs > 0) await machine.start();
-      if (!this.#isCancelled) this.errorText = error instanceof Error ? error.message : String(error);
-      this.#become(this.#isCancelled ? "cancelled" : "failed");
+      this.#link?.abort();
+      if (ran && this.#stoppedNs > 0 && !this.#isHandedOver) await machine.start();
+      end = this.#isCancelled ? "cancelled" : "failed";
+      if (!this.#isCancelled) this.errorText = textOf(error);
     }
+    memory.dirty.markAll();
+    this.#endedNs = clock.nowNs();
+    this.#become(end);
   }
 
   cancel(): void {
     // Behind the switch to postcopy there is no way back.
-    if (this.#isOver || this.status === "postcopy-active") return;
+    if (this.#isOver || this.#isHandedOver) return;
     this.#isCancelled = true;
     this.#become("cancelling");
-    this.#channel?.abort();
+    this.#link?.abort();
     this.#continue();
     this.#pace.hurry();
   }
@@ -127,64 +145,80 @@ export class OutgoingMigration {
     this.#continue();
   }
 
-  /** Precopy ends with the page at hand. Throws `MigrationError` when it was not announced. */
+  /** Precopy ends with the page at hand. */
   startPostcopy(): void {
-    if (!this.#options.postcopy) {
-      throw new MigrationError("Enable postcopy with migrate_set_capability before the start of migration");
-    }
     this.#isPostcopyAsked = true;
     this.#pace.hurry();
   }
 
-  get #isOver(): boolean {
-    return ["completed", "failed", "cancelled", "postcopy-paused"].includes(this.status);
+  /** Interrupts a postcopy, as if the connection had broken. Throws `MigrationError`. */
+  pause(): void {
+    if (this.status !== "postcopy-active" || !this.#isHandedOver) {
+      throw new MigrationError("migrate-pause is currently only supported during postcopy-active state");
+    }
+    this.#link?.abort();
+  }
+  /** Takes a postcopy up again that was interrupted. Throws `MigrationError`. */
+  resume(connect: Connect): void {
+    if (!this.#resume) throw new MigrationError("Cannot resume if there is no paused migration");
+    this.#resume(connect);
   }
 
-  async #stream(channel: ByteChannel): Promise<void> {
-    const { machine, returnPath, clock } = this.#options;
-    const out = new StreamWriter(channel);
-    this.#writer = out;
+  get #isOver(): boolean {
+    return ["completed", "failed", "cancelled"].includes(this.status);
+  }
+
+  #open(channel: ByteChannel): SourceLink {
+    const { returnPath } = this.#options;
+    this.#writtenBefore += this.#link?.out.written ?? 0;
+    this.#link = new SourceLink(channel, returnPath ? (pages) => this.#want(pages) : undefined);
+    return this.#link;
+  }
+  get #written(): number {
+    return this.#writtenBefore + (this.#link?.out.written ?? 0);
+  }
+
+  async #stream(connect: Connect): Promise<void> {
+    const { clock, returnPath, postcopy } = this.#options;
+    const link = this.#link as SourceLink;
+    const { out } = link;
     writeHeader(out);
-    const answer = returnPath ? readReturnPath(new StreamReader(channel), (pages) => this.#want(pages)) : undefined;
-    // Awaited at the end; a failure before that shows in what is written.
-    answer?.catch(() => {});
-    if (answer) {
+    if (returnPath) {
       writeCommand(out, Command.OpenReturnPath);
-      writePing(out, 1);
+      writePing(out, Ping.Opened);
     }
-    if (this.#options.postcopy) writeAdvise(out);
+    if (postcopy) writeAdvise(out);
     writeRamStart(out, this.#ram);
     this.#setupNs = clock.nowNs() - this.#startedNs;
     await this.#sync();
     this.#become("active");
     await this.#rounds(out);
-    if (this.#isPostcopyAsked) {
-      await this.#postcopy(out);
-      await out.drain();
-      await answer;
-      await channel.close();
-      machine.migration.dirty.markAll();
-      return;
-    }
+    if (this.#isPostcopyAsked) await this.#postcopy(link, connect);
+    else await this.#completePrecopy(link);
+  }
+
+  async #completePrecopy(link: SourceLink): Promise<void> {
+    const { machine, turn } = this.#options;
+    const { out } = link;
     await this.#switchover();
     await this.#stop();
     this.#precopyBytes = out.written;
     this.#become("device");
-    await machine.migration.drain();
     await this.#sync();
     while (this.#ram.remaining > 0) {
       await out.flush();
       this.#check();
       writeRamPart(out, this.#ram, TURN_PAGES);
-      await this.#options.turn();
+      await turn();
     }
     await out.need(64);
     writeRamEnd(out);
-    await writeEnd(out, await writeDevices(out, machine.migration));
+    const sections = await machine.saveSections();
+    await writeSections(out, sections);
+    await writeEnd(out, sections);
     await out.drain();
-    await answer;
-    await channel.close();
-    machine.migration.dirty.markAll();
+    await link.untilOver();
+    await link.close();
   }
 
   /** Pages while the machine runs, until what is left can go within the downtime. */
@@ -205,45 +239,154 @@ export class OutgoingMigration {
   }
 
   /** The destination runs while the rest of the pages follows: those that it wants first, then the others. */
-  async #postcopy(out: StreamWriter): Promise<void> {
-    const { machine, parameters, turn } = this.#options;
+  async #postcopy(link: SourceLink, connect: Connect): Promise<void> {
+    const { machine, memory } = this.#options;
+    const { out } = link;
+    // What is under way has gone out before the machine stands.
+    writePing(out, Ping.Drained);
+    await out.drain();
+    await link.untilPong(Ping.Drained);
+    if (this.#options.preempt) link.addUrgent(await connect());
+    this.#check();
     this.#become("postcopy-active");
     await this.#stop();
-    await machine.migration.drain();
     this.#precopyBytes = out.written;
     await this.#sync();
-    await writeDiscards(out, this.#ram, machine.migration.blocks);
-    await writePackage(out, machine.migration);
-    this.#resumedNs = this.#options.clock.nowNs();
+    const missing = this.#ram.pendingPages();
+    await writeDiscards(out, this.#ram, memory.blocks);
+    await out.need(16);
+    writePing(out, Ping.Discarded);
+    const sections = await machine.saveSections();
+    await out.flush();
+    // Until then the machine can go on here, whatever happens.
+    await link.untilPong(Ping.Discarded);
+    this.#check();
+    this.#isHandedOver = true;
+    await this.#untilSent(link, { missing, sections });
+    this.#postcopyBytes = this.#written - this.#precopyBytes;
+  }
+
+  /** The package and the pages; over new connections when one breaks. */
+  async #untilSent(first: SourceLink, handover: Handover): Promise<void> {
+    let link = first;
+    let hasPackage = false;
+    for (;;) {
+      try {
+        if (!hasPackage) await writePackage(link.out, handover.sections);
+        hasPackage = true;
+        await link.out.flush();
+        this.#resumedNs ||= this.#options.clock.nowNs();
+        await this.#pages(link);
+        await link.untilOver();
+        await link.close();
+        return;
+      } catch (error) {
+        link = await this.#reconnect(error, handover);
+        hasPackage = true;
+      }
+    }
+  }
+
+  async #pages(link: SourceLink): Promise<void> {
+    const { parameters, turn } = this.#options;
+    const { out } = link;
     while (this.#ram.remaining > 0) {
       await out.flush();
-      for (let pages = this.#wanted.shift(); pages; pages = this.#wanted.shift()) {
-        if (pages.lengthBytes > WANTED_LIMIT_BYTES || !writeWanted(out, this.#ram, pages)) {
-          throw new MigrationError(`the destination wants pages that '${pages.name}' has not`);
-        }
-        await out.flush();
-      }
+      if (link.failure) throw link.failure;
+      if (!link.urgent) await this.#serveWanted(out);
       const limit = parameters()["max-postcopy-bandwidth"];
       writeRamPart(out, this.#ram, pagesAtOnce(limit, POSTCOPY_PAGES));
       await turn();
-      await this.#pace.wrote(out.written, limit);
+      await this.#pace.wrote(this.#written, limit);
     }
+    await link.endUrgent();
     await out.need(64);
     writeRamEnd(out);
     out.u8(Mark.Eof);
-    this.#postcopyBytes = out.written - this.#precopyBytes;
+    await out.drain();
+  }
+
+  /** Waits until somebody gives a new connection over which the destination goes on. */
+  async #reconnect(cause: unknown, handover: Handover): Promise<SourceLink> {
+    for (let error = cause; ; ) {
+      this.#link?.abort();
+      this.errorText = textOf(error);
+      const asked = new Promise<Connect>((resolve) => {
+        this.#resume = resolve;
+      });
+      this.#become("postcopy-paused");
+      const connect = await asked;
+      this.#resume = undefined;
+      this.#become("postcopy-recover");
+      try {
+        const link = this.#open(await connect());
+        this.#wanted = [];
+        await this.#recover(link, handover, connect);
+        this.errorText = undefined;
+        this.#become("postcopy-active");
+        return link;
+      } catch (again) {
+        error = again;
+      }
+    }
+  }
+
+  /** What the destination has is found out; whatever it has not is sent again. */
+  async #recover(link: SourceLink, { missing, sections }: Handover, connect: Connect): Promise<void> {
+    const { blocks } = this.#options.memory;
+    const { out } = link;
+    writePing(out, Ping.HasPackage);
+    await out.flush();
+    if ((await link.untilPong(Ping.HasPackage, Ping.NoPackage)) === Ping.NoPackage) {
+      this.#ram.sendAgain(missing);
+      await writeDiscards(out, this.#ram, blocks);
+      await writePackage(out, sections);
+    }
+    for (const block of blocks) {
+      await out.need(512);
+      writeBitmapRequest(out, block);
+      await out.flush();
+      this.#ram.sendAllBut(block.name, await link.receivedPages(block.name));
+    }
+    if (this.#options.preempt) link.addUrgent(await connect());
+    writeCommand(out, Command.PostcopyResume);
+    await out.flush();
+    await link.untilResumed();
   }
 
   #want(pages: WantedPages): void {
     this.#requests += 1;
     // More than there are pages is a destination that does not know what it does.
     if (this.#wanted.length < WANTED_LIMIT) this.#wanted.push(pages);
-    this.#pace.hurry();
+    const urgent = this.#link?.urgent;
+    if (!urgent) return this.#pace.hurry();
+    // A failure shows in the pages that follow.
+    if (!this.#isServing) this.#serveWanted(urgent).catch(() => this.#link?.abort());
+  }
+
+  /** Sends what is wanted now and until it has gone out. */
+  async #serveWanted(out: StreamWriter): Promise<void> {
+    this.#isServing = true;
+    try {
+      for (let pages = this.#wanted.shift(); pages; pages = this.#wanted.shift()) {
+        if (pages.lengthBytes > WANTED_LIMIT_BYTES || !this.#writeWanted(out, pages)) {
+          throw new MigrationError(`the destination wants pages that '${pages.name}' has not`);
+        }
+        await out.flush();
+      }
+    } finally {
+      this.#isServing = false;
+    }
+  }
+  #writeWanted(out: StreamWriter, pages: WantedPages): boolean {
+    if (out !== this.#link?.urgent) return writeWanted(out, this.#ram, pages);
+    // Records alone, without a section.
+    return this.#ram.writeWanted(out, pages.name, pages.start, pages.lengthBytes);
   }
 
   #fits(): boolean {
-    const { machine, parameters } = this.#options;
-    if (this.#ram.remaining === 0 || !machine.isRunning) return this.#ram.remaining === 0;
+    const { memory, parameters } = this.#options;
+    if (this.#ram.remaining === 0 || !memory.isRunning) return this.#ram.remaining === 0;
     const downtimeSeconds = parameters()["downtime-limit"] / 1000;
     return this.#ram.remaining * PAGE_BYTES <= this.#pace.bytesPerSecond * downtimeSeconds;
   }
@@ -254,7 +397,7 @@ export class OutgoingMigration {
     this.#syncedNs = this.#options.clock.nowNs();
     if (before > 0) this.#dirtyPagesPerSecond = Math.round((this.#addedPages * 1e9) / (this.#syncedNs - before));
     this.#syncs += 1;
-    this.#options.pass(this.#syncs);
+    this.#options.observer.pass(this.#syncs);
   }
 
   async #switchover(): Promise<void> {
@@ -270,14 +413,13 @@ export class OutgoingMigration {
   async #stop(): Promise<void> {
     const { machine, clock } = this.#options;
     if (this.#stoppedNs > 0) return;
-    machine.migration.runState = machine.isRunning ? "running" : "paused";
     this.#stoppedNs = clock.nowNs();
     await machine.stop();
   }
 
   #become(status: MigrationStatus): void {
     this.status = status;
-    this.#options.status(status);
+    this.#options.observer.status(status, this.info());
   }
   #check(): void {
     if (this.#isCancelled) throw new MigrationError("the migration was cancelled");
@@ -287,7 +429,7 @@ export class OutgoingMigration {
     const { clock, parameters } = this.#options;
     const endNs = this.#isOver ? this.#endedNs : clock.nowNs();
     const ms = (ns: number): number => Math.round(ns / MS);
-    const written = this.#writer?.written ?? 0;
+    const written = this.#written;
     const bytesPerSecond = this.#isOver
       ? (written * 1e9) / Math.max(endNs - this.#startedNs, 1)
       : this.#pace.bytesPerSecond;
@@ -295,6 +437,7 @@ export class OutgoingMigration {
     if (this.status === "failed") return { status: this.status, "error-desc": this.errorText ?? "" };
     return {
       status: this.status,
+      ...(this.errorText !== undefined && { "error-desc": this.errorText }),
       "setup-time": ms(this.#setupNs),
       "total-time": ms(endNs - this.#startedNs),
       ...(this.status === "completed"
@@ -327,4 +470,8 @@ export class OutgoingMigration {
     const speed = this.#pace.bytesPerSecond;
     return speed > 0 ? Math.round((this.#ram.remaining * PAGE_BYTES * 1000) / speed) : limit;
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,12 +1,12 @@
-/** What a source writes for postcopy: the announcement, what is still missing, the machine's state in one package. */
+/** What a source writes for postcopy: the announcement, what is still missing, the machine's state, the questions of a recovery. */
+import type { SavedSection } from "#control/migration/machine-functions.ts";
 import type { WantedPages } from "#control/migration/return-path.ts";
 import type { RamSaver } from "#control/migration/ram-save.ts";
-import { end, RAM_ID, writeCommand, writeDevices } from "#control/migration/stream-save.ts";
+import { end, RAM_ID, writeCommand, writeSections } from "#control/migration/stream-save.ts";
 import { StreamWriter } from "#control/migration/stream-writer.ts";
-import { Command, Mark, PAGE_BYTES, RamFlag } from "#control/migration/wire.ts";
+import { Command, Mark, PAGE_BYTES, Ping, RamFlag } from "#control/migration/wire.ts";
 import { ByteWriter } from "#core/bytes.ts";
 import type { RamBlock } from "#cpu/vcpu/layout.ts";
-import type { MigrationPort } from "#machine/migration-port.ts";
 
 /** Ranges in one command. */
 const DISCARDS = 12;
@@ -47,23 +47,29 @@ export async function writeDiscards(out: StreamWriter, ram: RamSaver, blocks: re
 }
 
 /** Listen, all devices, run: in one piece, so that the destination has it whole before it runs. */
-export async function writePackage(out: StreamWriter, port: MigrationPort): Promise<void> {
+export async function writePackage(out: StreamWriter, sections: readonly SavedSection[]): Promise<void> {
   const chunks: Uint8Array[] = [];
   const inner = new StreamWriter({ write: async (bytes) => void chunks.push(bytes.slice()) });
   writeCommand(inner, Command.PostcopyListen);
-  await writeDevices(inner, port);
+  await writeSections(inner, sections);
   await inner.need(COMMAND_BYTES);
-  writePing(inner, 3);
+  writePing(inner, Ping.Loaded);
   writeCommand(inner, Command.PostcopyRun);
   await inner.drain();
   await out.need(COMMAND_BYTES);
-  writePing(out, 2);
   const length = new ByteWriter();
   length.u32(inner.written);
   writeCommand(out, Command.Packaged, length.finish());
   for (const chunk of chunks) await out.longBytes(chunk);
   await out.need(COMMAND_BYTES);
-  writePing(out, 4);
+  writePing(out, Ping.Packaged);
+}
+
+/** Asks which pages of a block have come. */
+export function writeBitmapRequest(out: StreamWriter, block: RamBlock): void {
+  const name = new ByteWriter();
+  name.shortString(block.name);
+  writeCommand(out, Command.RecvBitmap, name.finish());
 }
 
 /** A section of wanted pages. False when there are no such pages. `out` has been flushed. */

@@ -8,11 +8,14 @@ import { MigrationError } from "#control/migration/migration-error.ts";
 import type { StreamReader } from "#control/migration/stream-reader.ts";
 import { PAGE_BYTES, RAM_FLAGS_MASK, RamFlag } from "#control/migration/wire.ts";
 import { isZero } from "#control/migration/zero-page.ts";
+import type { RamBlock } from "#cpu/vcpu/layout.ts";
 
+/** Where a page goes: `bytes` is a page, or the byte that fills it. */
+export type PlacePage = (block: LoadBlock, address: number, bytes: Uint8Array | number) => void;
 /** A block of the machine. */
-export type LoadBlock = { readonly name: string; readonly bytes: Uint8Array };
-/** A block of the stream; one without bytes is dropped. */
-type StreamBlock = { readonly name: string; readonly sizeBytes: number; readonly bytes?: Uint8Array };
+export type LoadBlock = RamBlock & { readonly bytes: Uint8Array };
+/** A block of the stream; one without `own` is dropped. */
+type StreamBlock = { readonly name: string; readonly sizeBytes: number; readonly own?: LoadBlock };
 
 /** Blocks of the firmware's tables, which QEMU makes for itself. */
 const DROPPED_NAME = /^\/rom@/;
@@ -21,17 +24,33 @@ const DROPPED_LIMIT_BYTES = 4 << 20;
 const RECORD_BYTES = 8 + 256 + PAGE_BYTES;
 const FLAGS = RAM_FLAGS_MASK + 1;
 
-export class RamLoader {
+/** The blocks of a stream. */
+export class RamBlocks {
   readonly #own: ReadonlyMap<string, LoadBlock>;
   readonly #listed = new Map<string, StreamBlock>();
-  #current: StreamBlock | undefined;
 
-  constructor(blocks: readonly LoadBlock[]) {
-    this.#own = new Map(blocks.map((block) => [block.name, block]));
+  constructor(memory: ArrayBufferLike, blocks: readonly RamBlock[]) {
+    this.#own = new Map(
+      blocks.map((block) => [block.name, { ...block, bytes: new Uint8Array(memory, block.host, block.sizeBytes) }]),
+    );
   }
 
-  /** Reads the body of START. Rejects with `MigrationError`. */
-  async loadList(reader: StreamReader): Promise<void> {
+  /** Of the machine and of the stream, as every block of the machine must be. Throws `MigrationError`. */
+  own(name: string): LoadBlock {
+    const block = this.#own.get(name);
+    if (!block || !this.#listed.has(name)) throw new MigrationError(`the RAM block '${name}' is not there`);
+    return block;
+  }
+
+  /** As the list has it. Throws `MigrationError`. */
+  listed(name: string): StreamBlock {
+    const block = this.#listed.get(name);
+    if (!block) throw new MigrationError(`a page belongs to the RAM block '${name}', which was not listed`);
+    return block;
+  }
+
+  /** Reads the list, which the body of START begins with. Rejects with `MigrationError`. */
+  async read(reader: StreamReader): Promise<void> {
     await reader.need(8);
     const word = reader.u64();
     if (word % FLAGS !== RamFlag.MemSize) throw new MigrationError("the list of RAM blocks does not begin as one");
@@ -47,7 +66,6 @@ export class RamLoader {
     for (const name of this.#own.keys()) {
       if (!this.#listed.has(name)) throw new MigrationError(`the source has no RAM block '${name}'`);
     }
-    await this.load(reader);
   }
 
   #list(name: string, sizeBytes: number): void {
@@ -63,36 +81,43 @@ export class RamLoader {
         `the RAM block '${name}' has ${sizeBytes} bytes at the source and ${own.bytes.length} here; give both the same -m`,
       );
     }
-    this.#listed.set(name, { name, sizeBytes, bytes: own.bytes });
+    this.#listed.set(name, { name, sizeBytes, own });
+  }
+}
+
+/** Pages of one connection. */
+export class RamLoader {
+  readonly #blocks: RamBlocks;
+  readonly #place: PlacePage;
+  #current: StreamBlock | undefined;
+
+  constructor(blocks: RamBlocks, place: PlacePage) {
+    this.#blocks = blocks;
+    this.#place = place;
   }
 
-  /** Reads the body of PART or END. Rejects with `MigrationError`. */
+  /** Reads records up to the end of a section. Rejects with `MigrationError`. */
   async load(reader: StreamReader): Promise<void> {
     for (;;) {
       while (reader.available >= RECORD_BYTES) {
         const word = reader.u64();
         const flags = word % FLAGS;
         if (flags === RamFlag.Eos) return;
-        if ((flags & RamFlag.Continue) === 0) this.#select(reader.text(reader.u8()));
-        this.#place(reader, word - flags, flags);
+        if ((flags & RamFlag.Continue) === 0) this.#current = this.#blocks.listed(reader.text(reader.u8()));
+        this.#take(reader, word - flags, flags);
       }
       // Near the end of what is there.
       await reader.need(8);
       const word = reader.u64();
       const flags = word % FLAGS;
       if (flags === RamFlag.Eos) return;
-      if ((flags & RamFlag.Continue) === 0) this.#select(await reader.shortString());
+      if ((flags & RamFlag.Continue) === 0) this.#current = this.#blocks.listed(await reader.shortString());
       await reader.need(flags & RamFlag.Page ? PAGE_BYTES : 1);
-      this.#place(reader, word - flags, flags);
+      this.#take(reader, word - flags, flags);
     }
   }
 
-  #select(name: string): void {
-    this.#current = this.#listed.get(name);
-    if (!this.#current) throw new MigrationError(`a page belongs to the RAM block '${name}', which was not listed`);
-  }
-
-  #place(reader: StreamReader, address: number, flags: number): void {
+  #take(reader: StreamReader, address: number, flags: number): void {
     const kind = flags & ~RamFlag.Continue;
     if (kind !== RamFlag.Page && kind !== RamFlag.Zero) {
       throw new MigrationError(`a RAM record has unknown flags 0x${flags.toString(16)}`);
@@ -102,14 +127,15 @@ export class RamLoader {
     if (address + PAGE_BYTES > block.sizeBytes) {
       throw new MigrationError(`a page lies at 0x${address.toString(16)}, beyond the end of '${block.name}'`);
     }
-    const page = block.bytes?.subarray(address, address + PAGE_BYTES);
-    if (kind === RamFlag.Page) {
-      const bytes = reader.bytes(PAGE_BYTES);
-      page?.set(bytes);
-      return;
-    }
-    const fill = reader.u8();
-    // A page that is zero already is not touched: the host need not give it memory.
-    if (page && !(fill === 0 && isZero(page))) page.fill(fill);
+    const bytes = kind === RamFlag.Page ? reader.bytes(PAGE_BYTES) : reader.u8();
+    if (block.own) this.#place(block.own, address, bytes);
   }
+}
+
+/** Puts a page in place while nobody can look. */
+export function writePage({ bytes: block }: LoadBlock, address: number, bytes: Uint8Array | number): void {
+  if (typeof bytes !== "number") return block.set(bytes, address);
+  const page = block.subarray(address, address + PAGE_BYTES);
+  // A page that is zero already is not touched: the host need not give it memory.
+  if (!(bytes === 0 && isZero(page))) page.fill(bytes);
 }

@@ -3,11 +3,12 @@
  *
  *   dirty map -> collect -> flush of all TLBs -> pages to send -> records
  */
+import { MigrationError } from "#control/migration/migration-error.ts";
 import type { StreamWriter } from "#control/migration/stream-writer.ts";
 import { PAGE_BYTES, RamFlag } from "#control/migration/wire.ts";
 import { isZero } from "#control/migration/zero-page.ts";
 import type { RamBlock } from "#cpu/vcpu/layout.ts";
-import type { MigrationPort } from "#machine/migration-port.ts";
+import type { MigrationMemory } from "#machine/migration-memory.ts";
 
 const RECORD_BYTES = 8 + 256 + PAGE_BYTES;
 /** The end of a section: EOS and the footer. */
@@ -16,7 +17,7 @@ const TAIL_BYTES = 16;
 type SavedBlock = RamBlock & { readonly bytes: Uint8Array; readonly firstPage: number; readonly pages: number };
 
 export class RamSaver {
-  readonly #port: MigrationPort;
+  readonly #machine: MigrationMemory;
   readonly #blocks: readonly SavedBlock[];
   /** By page of the dirty map: 1 when it is to be sent. */
   readonly #pending: Uint8Array;
@@ -27,13 +28,13 @@ export class RamSaver {
   normal = 0;
   duplicate = 0;
 
-  constructor(port: MigrationPort) {
-    this.#port = port;
-    this.#pending = new Uint8Array(port.dirty.pages);
-    this.#blocks = port.blocks.map((block) => ({
+  constructor(machine: MigrationMemory) {
+    this.#machine = machine;
+    this.#pending = new Uint8Array(machine.dirty.pages);
+    this.#blocks = machine.blocks.map((block) => ({
       ...block,
-      bytes: new Uint8Array(port.memory, block.host, block.sizeBytes),
-      firstPage: port.dirty.pageOf(block.host),
+      bytes: new Uint8Array(machine.memory, block.host, block.sizeBytes),
+      firstPage: machine.dirty.pageOf(block.host),
       pages: Math.ceil(block.sizeBytes / PAGE_BYTES),
     }));
   }
@@ -45,9 +46,9 @@ export class RamSaver {
   /** Adds what was written since the last call; returns how many pages were added. */
   async sync(): Promise<number> {
     let added = 0;
-    for (const block of this.#blocks) added += this.#port.dirty.collect(block.firstPage, block.pages, this.#pending);
+    for (const block of this.#blocks) added += this.#machine.dirty.collect(block.firstPage, block.pages, this.#pending);
     this.remaining += added;
-    await this.#port.dirtyMapCleared();
+    await this.#machine.dirtyMapCleared();
     return added;
   }
 
@@ -93,6 +94,33 @@ export class RamSaver {
       yield { start: start * PAGE_BYTES, lengthBytes };
       start = next < 0 ? -1 : pending.indexOf(1, end);
     }
+  }
+
+  /** Which pages are to be sent now, for {@link sendAgain}. */
+  pendingPages(): Uint8Array {
+    return this.#pending.slice();
+  }
+  /** Those pages are to be sent, whatever was sent since. */
+  sendAgain(pending: Uint8Array): void {
+    this.#pending.set(pending);
+    this.#count();
+  }
+  /** The destination has exactly these pages of a block: bit 0 of byte 0 is the first. Throws `MigrationError`. */
+  sendAllBut(name: string, received: Uint8Array): void {
+    const block = this.#blocks.find((one) => one.name === name);
+    if (!block || received.length * 8 < block.pages) {
+      throw new MigrationError(`the destination's map of the RAM block '${name}' is none`);
+    }
+    for (let page = 0; page < block.pages; page++) {
+      this.#pending[block.firstPage + page] = ((received[page >>> 3] as number) >>> (page & 7)) & 1 ? 0 : 1;
+    }
+    this.#count();
+  }
+  #count(): void {
+    this.remaining = this.#blocks.reduce((sum, { firstPage, pages }) => {
+      for (let page = firstPage; page < firstPage + pages; page++) sum += this.#pending[page] as number;
+      return sum;
+    }, 0);
   }
 
   /**

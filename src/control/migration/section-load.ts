@@ -1,41 +1,38 @@
-/** Sections of devices: found by name and instance, and loaded from the stream. */
-import { TruncatedError } from "#core/bytes.ts";
+/** Sections of devices: found by name and instance, and loaded from what has come of the stream. */
+import { ByteReader, TruncatedError } from "#core/bytes.ts";
 import { StateError } from "#core/vmstate.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import type { StreamReader } from "#control/migration/stream-reader.ts";
 import type { MigrationPort } from "#machine/migration-port.ts";
 
-/** None of ours is near that. */
-const LIMIT_BYTES = 1 << 20;
+/** What a section says before its body. */
+export type SectionHead = { readonly name: string; readonly instanceId: number; readonly version: number };
 
-/** Reads the body of section `name`. Rejects with `MigrationError`. */
-export async function loadSection(
+/**
+ * Loads a section whose body `bytes` begin with; returns the length of the body, or undefined when that is not all of
+ * it: it is loaded anew when more has come. Throws `MigrationError`. Thread: machine.
+ */
+export function loadSection(
   port: Pick<MigrationPort, "sections" | "bytesToSkip">,
-  reader: StreamReader,
-  name: string,
-  instanceId: number,
-  version: number,
-): Promise<void> {
+  { name, instanceId, version }: SectionHead,
+  bytes: Uint8Array,
+): number | undefined {
   const found = port.sections.find((one) => one.name === name && one.instanceId === instanceId);
   if (!found) {
-    const bytes = port.bytesToSkip(name);
-    if (bytes === undefined) throw unknown(name, instanceId);
-    await reader.need(bytes);
-    reader.bytes(bytes);
-    return;
+    const lengthBytes = port.bytesToSkip(name);
+    if (lengthBytes === undefined) throw unknown(name, instanceId);
+    return bytes.length < lengthBytes ? undefined : lengthBytes;
   }
+  const from = new ByteReader(bytes);
   try {
-    await reader.parse((from) => found.section.take(from, version), LIMIT_BYTES);
+    found.section.take(from, version);
+    return from.position;
   } catch (cause) {
-    if (cause instanceof StateError) {
-      throw new MigrationError(
-        `error while loading state for instance ${instanceId} of device '${name}': ${cause.message}`,
-        {
-          cause,
-        },
-      );
-    }
-    throw cause instanceof TruncatedError ? new MigrationError(cause.message, { cause }) : cause;
+    if (cause instanceof TruncatedError) return undefined;
+    if (!(cause instanceof StateError)) throw cause;
+    throw new MigrationError(
+      `error while loading state for instance ${instanceId} of device '${name}': ${cause.message}`,
+      { cause },
+    );
   }
 }
 

@@ -1,4 +1,6 @@
 /** Where a migration stands, in QEMU's words. */
+import type { BlocktimeMembers } from "#control/migration/blocktime-figures.ts";
+
 export const MIGRATION_STATUSES = [
   "none",
   "setup",
@@ -22,7 +24,7 @@ export type MigrationEvent =
   | { readonly event: "MIGRATION_PASS"; readonly data: { readonly pass: number } };
 
 /** The answer to query-migrate: QEMU's members, of which many are there only at times. Times in ms, sizes in bytes. */
-export type MigrationInfo = {
+export type MigrationInfo = Partial<BlocktimeMembers> & {
   readonly status?: MigrationStatus;
   readonly "setup-time"?: number;
   readonly "total-time"?: number;

@@ -1,58 +1,87 @@
 /**
- * Reads a migration stream into a machine that is stopped. The stream is taken for hostile: whatever is wrong rejects
- * with `MigrationError`, and only RAM blocks and declared state are written.
+ * Reads a migration stream into a machine that is stopped, or that runs already while its pages come. The stream is taken
+ * for hostile: whatever is wrong rejects with `MigrationError`, and only RAM blocks and declared state are written.
  *
  *   header -> CONFIGURATION -> commands and sections -> EOF -> VMDESCRIPTION
  *
- * Thread: machine; it waits for the channel after at most a buffer's work.
+ * Thread: migration's.
  */
 import { MigrationError } from "#control/migration/migration-error.ts";
-import { RamLoader } from "#control/migration/ram-load.ts";
-import { loadSection } from "#control/migration/section-load.ts";
+import type { RamBlocks, RamLoader } from "#control/migration/ram-load.ts";
+import type { SectionHead } from "#control/migration/section-load.ts";
 import type { StreamReader } from "#control/migration/stream-reader.ts";
 import { Command, MAGIC, Mark, RAM_SECTION, STREAM_VERSION } from "#control/migration/wire.ts";
-import type { MigrationPort } from "#machine/migration-port.ts";
 
-/** What the destination tells the source. */
-export type ReturnPath = { pong(value: number): Promise<void> };
+/** What is done with a stream. */
+export type StreamSink = {
+  readonly blocks: RamBlocks;
+  /** Pages of this connection. */
+  readonly pages: RamLoader;
+  /** As `loadSection`. */
+  loadSection(head: SectionHead, bytes: Uint8Array): Promise<number | undefined>;
+  /** A command other than the package, whose data has the right length. Throws or rejects with `MigrationError`. */
+  command(command: number, data: Uint8Array): Promise<void> | void;
+  /** The stream within the package, whole. */
+  packaged(bytes: Uint8Array): void;
+};
 
 /** The machine's type as the source calls it; QEMU's aliases of versioned types begin with it. */
 const MACHINE_NAME = "virt";
 const NAME_LIMIT_BYTES = 256;
 const DESCRIPTION_LIMIT_BYTES = 16 << 20;
+const PACKAGE_LIMIT_BYTES = 64 << 20;
+/** No section of ours is longer. */
+const SECTION_LIMIT_BYTES = 1 << 20;
+/** What is looked at first: most sections are shorter. */
+const SECTION_BYTES = 8192;
+
+/** Length of each command's data; -1: any. */
+const COMMAND_BYTES: ReadonlyMap<number, number> = new Map([
+  [Command.OpenReturnPath, 0],
+  [Command.Ping, 4],
+  [Command.PostcopyAdvise, 16],
+  [Command.PostcopyListen, 0],
+  [Command.PostcopyRun, 0],
+  [Command.PostcopyRamDiscard, -1],
+  [Command.Packaged, 4],
+  [Command.PostcopyResume, 0],
+  [Command.RecvBitmap, -1],
+  [Command.SwitchoverStart, 0],
+]);
 
 export class StreamLoader {
-  readonly #port: MigrationPort;
   readonly #reader: StreamReader;
-  readonly #openReturnPath: () => ReturnPath | undefined;
-  readonly #ram: RamLoader;
+  readonly #sink: StreamSink;
   /** Sections that went on by START: all of them are RAM. */
-  readonly #started = new Set<number>();
-  #returnPath: ReturnPath | undefined;
+  readonly #started: Set<number>;
 
-  constructor(port: MigrationPort, reader: StreamReader, openReturnPath: () => ReturnPath | undefined) {
-    this.#port = port;
+  /** `before`: the loader of the same stream over a connection that is gone. */
+  constructor(reader: StreamReader, sink: StreamSink, before?: StreamLoader) {
     this.#reader = reader;
-    this.#openReturnPath = openReturnPath;
-    this.#ram = new RamLoader(
-      port.blocks.map(({ name, host, sizeBytes }) => ({ name, bytes: new Uint8Array(port.memory, host, sizeBytes) })),
-    );
+    this.#sink = sink;
+    this.#started = before?.#started ?? new Set();
   }
 
   /** Rejects with `MigrationError`, or the channel's error. */
-  async load(): Promise<void> {
-    await this.#header();
-    while (await this.#next());
-    await this.#description();
-  }
-
-  async #header(): Promise<void> {
+  async header(): Promise<void> {
     const reader = this.#reader;
     await reader.need(8);
     if (reader.u32() !== MAGIC) throw new MigrationError("this is not a migration stream");
     const version = reader.u32();
     if (version !== STREAM_VERSION)
       throw new MigrationError(`the stream has version ${version}, not ${STREAM_VERSION}`);
+  }
+
+  /** Commands and sections up to EOF. */
+  async body(): Promise<void> {
+    while (await this.#next());
+  }
+
+  /** Those of a package, which has no EOF. */
+  async package(): Promise<void> {
+    while (await this.#reader.hasMore()) {
+      if (!(await this.#next())) throw new MigrationError("the package ends early");
+    }
   }
 
   /** False behind EOF. */
@@ -78,7 +107,7 @@ export class StreamLoader {
         await reader.need(4);
         const id = reader.u32();
         if (!this.#started.has(id)) throw new MigrationError(`section ${id} goes on without having begun`);
-        await this.#ram.load(reader);
+        await this.#sink.pages.load(reader);
         await this.#footer(id);
         return true;
       }
@@ -104,16 +133,34 @@ export class StreamLoader {
     const id = reader.u32();
     const name = await reader.shortString();
     await reader.need(8);
-    const instanceId = reader.u32();
-    const version = reader.u32();
+    const [instanceId, version] = [reader.u32(), reader.u32()];
     if (name === RAM_SECTION.name && mark === Mark.Start) {
       if (version !== RAM_SECTION.version || this.#started.size > 0) {
         throw new MigrationError(`section 'ram' of version ${version} comes twice, or is not of version 4`);
       }
       this.#started.add(id);
-      await this.#ram.loadList(reader);
-    } else await loadSection(this.#port, reader, name, instanceId, version);
+      await this.#sink.blocks.read(reader);
+      await this.#sink.pages.load(reader);
+    } else await this.#section({ name, instanceId, version });
     await this.#footer(id);
+  }
+
+  /** A section says nothing of its length: it is tried with what has come, and again when more has. */
+  async #section(head: SectionHead): Promise<void> {
+    const reader = this.#reader;
+    for (let mostBytes = SECTION_BYTES; ; ) {
+      const bytes = reader.peek(mostBytes);
+      const lengthBytes = await this.#sink.loadSection(head, bytes);
+      if (lengthBytes !== undefined) {
+        reader.bytes(lengthBytes);
+        return;
+      }
+      if (bytes.length >= SECTION_LIMIT_BYTES) {
+        throw new MigrationError(`section '${head.name}' is longer than ${SECTION_LIMIT_BYTES} bytes`);
+      }
+      if (bytes.length < mostBytes) await reader.need(bytes.length + 1);
+      else mostBytes *= 2;
+    }
   }
 
   async #footer(id: number): Promise<void> {
@@ -126,32 +173,31 @@ export class StreamLoader {
   async #command(): Promise<void> {
     const reader = this.#reader;
     await reader.need(4);
-    const command = reader.u16();
-    const lengthBytes = reader.u16();
-    await reader.need(lengthBytes);
-    const data = reader.bytes(lengthBytes).slice();
-    const expect = (bytes: number): void => {
-      if (lengthBytes !== bytes) throw new MigrationError(`command ${command} has ${lengthBytes} bytes, not ${bytes}`);
-    };
-    switch (command) {
-      case Command.OpenReturnPath:
-        expect(0);
-        this.#returnPath ??= this.#openReturnPath();
-        return;
-      case Command.Ping:
-        expect(4);
-        await this.#returnPath?.pong(new DataView(data.buffer).getUint32(0));
-        return;
-      case Command.SwitchoverStart:
-        expect(0);
-        return;
-      default:
-        throw new MigrationError(`the stream has command ${command}, which is not available in this version`);
+    const [command, lengthBytes] = [reader.u16(), reader.u16()];
+    const expected = COMMAND_BYTES.get(command);
+    if (expected === undefined) {
+      throw new MigrationError(`the stream has command ${command}, which is not available in this version`);
     }
+    if (expected >= 0 && lengthBytes !== expected) {
+      throw new MigrationError(`command ${command} has ${lengthBytes} bytes, not ${expected}`);
+    }
+    await reader.need(lengthBytes);
+    if (command === Command.Packaged) return this.#package();
+    await this.#sink.command(command, reader.bytes(lengthBytes).slice());
   }
 
-  /** The source's own description, which nothing here needs; a stream that is told to be without has none. */
-  async #description(): Promise<void> {
+  async #package(): Promise<void> {
+    const reader = this.#reader;
+    const lengthBytes = reader.u32();
+    if (lengthBytes > PACKAGE_LIMIT_BYTES) {
+      throw new MigrationError(`the machine's state in the stream has ${lengthBytes} bytes, which is too much`);
+    }
+    await reader.need(lengthBytes);
+    this.#sink.packaged(reader.bytes(lengthBytes).slice());
+  }
+
+  /** The source's own description behind EOF, which nothing here needs; a stream that is told to be without has none. */
+  async description(): Promise<void> {
     const reader = this.#reader;
     try {
       await reader.need(5);

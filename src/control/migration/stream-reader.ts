@@ -3,7 +3,7 @@
  *
  *   channel -> buffer -> need(n) -> u8, u32, bytes ...
  */
-import { ByteReader, TruncatedError } from "#core/bytes.ts";
+import { TruncatedError } from "#core/bytes.ts";
 import type { ByteChannel } from "#core/host.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 
@@ -39,6 +39,11 @@ export class StreamReader {
         );
       }
     }
+  }
+
+  /** False at the end of the stream. */
+  async hasMore(): Promise<boolean> {
+    return this.available > 0 || this.#fill();
   }
 
   /** False at the end. */
@@ -94,25 +99,9 @@ export class StreamReader {
     return this.text(lengthBytes);
   }
 
-  /**
-   * Runs `parse` over what is there, again and again as more comes until it is enough. `parse` starts anew each time.
-   * Rejects when more than `limitBytes` are not enough.
-   */
-  async parse(parse: (from: ByteReader) => void, limitBytes: number): Promise<void> {
-    for (;;) {
-      const from = new ByteReader(this.#bytes.subarray(this.#start, Math.min(this.#end, this.#start + limitBytes)));
-      try {
-        parse(from);
-        this.#take(from.position);
-        return;
-      } catch (error) {
-        if (!(error instanceof TruncatedError)) throw error;
-        if (this.available >= limitBytes) {
-          throw new MigrationError(`a section is longer than ${limitBytes} bytes`, { cause: error });
-        }
-      }
-      await this.need(this.available + 1);
-    }
+  /** A copy of what is there, `mostBytes` at most, which is not taken. */
+  peek(mostBytes: number): Uint8Array {
+    return this.#bytes.slice(this.#start, Math.min(this.#end, this.#start + mostBytes));
   }
 
   /** Nothing may be taken that `need` has not waited for. */

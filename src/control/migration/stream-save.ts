@@ -1,9 +1,9 @@
 /** Writes the parts of a migration stream around the pages: header, sections, description. */
 import type { SectionDescription } from "#core/vmstate.ts";
+import type { SavedSection } from "#control/migration/machine-functions.ts";
 import type { RamSaver } from "#control/migration/ram-save.ts";
 import type { StreamWriter } from "#control/migration/stream-writer.ts";
 import { MAGIC, Mark, PAGE_BYTES, RAM_SECTION, RamFlag, STREAM_VERSION } from "#control/migration/wire.ts";
-import type { MigrationPort } from "#machine/migration-port.ts";
 
 const MACHINE_NAME = "virt";
 export const RAM_ID = 1;
@@ -45,33 +45,30 @@ export function writeRamEnd(out: StreamWriter): void {
   end(out, RAM_ID);
 }
 
-/** All devices; returns what the description says of them. The machine is stopped. */
-export async function writeDevices(out: StreamWriter, port: MigrationPort): Promise<readonly object[]> {
-  const devices: object[] = [];
+/** All devices. */
+export async function writeSections(out: StreamWriter, sections: readonly SavedSection[]): Promise<void> {
   let id = FIRST_DEVICE_ID;
-  for (const { name, instanceId, section } of port.sections) {
+  for (const { name, instanceId, version, body } of sections) {
     await out.need(512);
-    begin(out, Mark.Full, id, name, instanceId, section.version);
-    await out.longBytes(section.save());
+    begin(out, Mark.Full, id, name, instanceId, version);
+    await out.longBytes(body);
     await out.need(16);
     end(out, id);
-    devices.push({ name, instance_id: instanceId, ...section.describe() });
     id += 1;
   }
-  return devices;
 }
 
 /** The end of a precopy stream, and its description. */
-export async function writeEnd(out: StreamWriter, devices: readonly object[]): Promise<void> {
+export async function writeEnd(out: StreamWriter, sections: readonly SavedSection[]): Promise<void> {
   await out.need(16);
   out.u8(Mark.Eof);
-  const description = new TextEncoder().encode(describe(devices));
+  const description = new TextEncoder().encode(describe(sections));
   out.u8(Mark.VmDescription);
   out.u32(description.length);
   await out.longBytes(description);
 }
 
-function describe(devices: readonly object[]): string {
+function describe(sections: readonly SavedSection[]): string {
   const configuration: SectionDescription = {
     vmsd_name: "configuration",
     version: 1,
@@ -80,6 +77,11 @@ function describe(devices: readonly object[]): string {
       { name: "name", type: "buffer", size: MACHINE_NAME.length },
     ],
   };
+  const devices = sections.map(({ name, instanceId, description }) => ({
+    name,
+    instance_id: instanceId,
+    ...description,
+  }));
   return JSON.stringify({ page_size: PAGE_BYTES, configuration, devices });
 }
 

@@ -176,7 +176,7 @@ export const MIGRATION: MonitorModule = {
     hmpCommand({
       name: "migrate",
       help: "where the migration stands",
-      run: (context) => lines(migrationOf(context).query()),
+      run: async (context) => lines(await migrationOf(context).query()),
     }),
     hmpCommand({
       name: "migrate_capabilities",

@@ -1,0 +1,56 @@
+/**
+ * What the migration's thread asks of the machine's: stop and start, and the state of everything that is not RAM.
+ * Thread: machine.
+ */
+import { loadSection, type SectionHead } from "#control/migration/section-load.ts";
+import type { MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
+import type { SectionDescription } from "#core/vmstate.ts";
+import type { Machine } from "#machine/machine.ts";
+import type { MigrationPort } from "#machine/migration-port.ts";
+
+export type SavedSection = SectionHead & { readonly body: Uint8Array; readonly description: SectionDescription };
+/** The machine as a migration sees it; calls of another thread reject with `CallError`. */
+export type MigratingMachine = {
+  /** Resolves when no vCPU runs and no request of a device is under way. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+  saveSections(): Promise<readonly SavedSection[]>;
+  /** As `loadSection`. */
+  loadSection(head: SectionHead, bytes: Uint8Array): Promise<number | undefined>;
+  /** Everything is loaded: the machine runs on if it ran at the source and `autostart` says so. */
+  runLoaded(autostart: boolean): Promise<void>;
+};
+/** What the migration's thread tells. */
+export type MigrationObserver = {
+  status(status: MigrationStatus, info: MigrationInfo): void;
+  pass(pass: number): void;
+};
+
+export function machineFunctions(machine: Machine): MigratingMachine {
+  const port = machine.migration;
+  return {
+    async stop() {
+      port.runState = machine.isRunning ? "running" : "paused";
+      await machine.stop();
+      await port.drain();
+    },
+    start: () => machine.start(),
+    saveSections: async () => saveSections(port),
+    loadSection: async (head, bytes) => loadSection(port, head, bytes),
+    async runLoaded(autostart) {
+      port.finishLoad();
+      if (autostart && port.runState === "running") await machine.start();
+    },
+  };
+}
+
+/** In the order in which they are sent. The machine is stopped. */
+export function saveSections(port: Pick<MigrationPort, "sections">): readonly SavedSection[] {
+  return port.sections.map(({ name, instanceId, section }) => ({
+    name,
+    instanceId,
+    version: section.version,
+    body: section.save(),
+    description: section.describe(),
+  }));
+}

@@ -1,0 +1,114 @@
+/**
+ * The source's connection to the destination: the stream, what comes back, and the channel for urgent pages.
+ *
+ *   link.out -> destination -> PONG, bitmaps, RESUME_ACK, requests, SHUT -> until...()
+ */
+import type { ByteChannel } from "#core/host.ts";
+import { MigrationError } from "#control/migration/migration-error.ts";
+import { type ReceivedPages, readReturnPath, type WantedPages } from "#control/migration/return-path.ts";
+import { StreamReader } from "#control/migration/stream-reader.ts";
+import { StreamWriter } from "#control/migration/stream-writer.ts";
+import { RamFlag } from "#control/migration/wire.ts";
+
+export class SourceLink {
+  readonly out: StreamWriter;
+  /** Where wanted pages go past the others; absent without the capability. */
+  urgent: StreamWriter | undefined;
+  readonly #channel: ByteChannel;
+  #urgentChannel: ByteChannel | undefined;
+  readonly #pongs = new Set<number>();
+  readonly #received = new Map<string, Uint8Array>();
+  #isResumed = false;
+  #isOver = false;
+  #failure: Error | undefined;
+  /** Called at every message. */
+  readonly #looking = new Set<() => void>();
+
+  /** `wanted` hears of requests; undefined when nothing can come back. */
+  constructor(channel: ByteChannel, wanted: ((pages: WantedPages) => void) | undefined) {
+    this.#channel = channel;
+    this.out = new StreamWriter(channel);
+    if (wanted) void this.#listen(wanted);
+    else this.#isOver = true;
+  }
+
+  async #listen(wanted: (pages: WantedPages) => void): Promise<void> {
+    try {
+      await readReturnPath(new StreamReader(this.#channel), {
+        pong: (value) => this.#heard(() => this.#pongs.add(value)),
+        received: ({ name, bits }: ReceivedPages) => this.#heard(() => this.#received.set(name, bits)),
+        resumed: () => this.#heard(() => (this.#isResumed = true)),
+        wanted,
+      });
+      this.#isOver = true;
+    } catch (error) {
+      this.#failure = error as Error;
+      // Whoever writes hears of it, too.
+      this.abort();
+    }
+    this.#heard(() => {});
+  }
+  #heard(keep: () => void): void {
+    keep();
+    for (const look of this.#looking) look();
+  }
+
+  /** Resolves when `isThere`; rejects when the destination is gone, or has said its last before. */
+  #until(isThere: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const failure = this.#failure ?? (this.#isOver ? new MigrationError("the destination ended early") : undefined);
+        if (!isThere() && !failure) return;
+        this.#looking.delete(look);
+        if (isThere()) resolve();
+        else reject(failure as Error);
+      };
+      this.#looking.add(look);
+      look();
+    });
+  }
+
+  /** Resolves with the first of `values` that the destination has sent back. */
+  async untilPong(...values: readonly number[]): Promise<number> {
+    const seen = (): number | undefined => values.find((value) => this.#pongs.has(value));
+    await this.#until(() => seen() !== undefined);
+    return seen() as number;
+  }
+  async receivedPages(name: string): Promise<Uint8Array> {
+    await this.#until(() => this.#received.has(name));
+    return this.#received.get(name) as Uint8Array;
+  }
+  untilResumed(): Promise<void> {
+    return this.#until(() => this.#isResumed);
+  }
+  /** Resolves when the destination has everything; at once when nothing can come back. */
+  untilOver(): Promise<void> {
+    return this.#until(() => this.#isOver);
+  }
+  /** Why nothing comes back any more, if that is so. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** Pages that are wanted take this way from now on. */
+  addUrgent(channel: ByteChannel): void {
+    this.#urgentChannel = channel;
+    this.urgent = new StreamWriter(channel);
+  }
+  /** No wanted page follows. */
+  async endUrgent(): Promise<void> {
+    if (!this.urgent) return;
+    await this.urgent.need(8);
+    this.urgent.u64(RamFlag.Eos);
+    await this.urgent.drain();
+  }
+
+  async close(): Promise<void> {
+    await this.#channel.close();
+    await this.#urgentChannel?.close();
+  }
+  abort(): void {
+    this.#channel.abort();
+    this.#urgentChannel?.abort();
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The migration's thread: one migration, out or in, by order of the machine's thread.
+ *
+ *   Migration (machine's thread) -> functions here -> OutgoingMigration | IncomingMigration
+ *                                <- status, pass, and what is asked of the machine (machine-functions.ts)
+ */
+import type { ChannelAddress, Channels, Clock, Timers } from "#core/host.ts";
+import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
+import type { Trace } from "#core/trace.ts";
+import { IncomingMigration, type IncomingOptions } from "#control/migration/incoming.ts";
+import type { MigratingMachine, MigrationObserver } from "#control/migration/machine-functions.ts";
+import { MigrationError } from "#control/migration/migration-error.ts";
+import { OutgoingMigration, type OutgoingOptions } from "#control/migration/outgoing.ts";
+import type { Parameters } from "#control/migration/parameters.ts";
+import type { MigrationInfo } from "#control/migration/status.ts";
+import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
+import { MigrationMemory } from "#machine/migration-memory.ts";
+
+/** What the thread is started with. */
+export type MigrationThreadData = { readonly memory: WebAssembly.Memory; readonly layout: MemoryLayout };
+export type MigrationThreadHost = {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly channels: Channels;
+  readonly trace: Trace;
+};
+
+export type SendOptions = Pick<OutgoingOptions, "returnPath" | "pauseBeforeSwitchover" | "postcopy" | "preempt">;
+export type ReceiveOptions = Pick<IncomingOptions, "autostart" | "postcopy" | "blocktime" | "preempt">;
+/** What the machine's thread may call. All reject with `CallError`. */
+export type MigrationFunctions = {
+  /** Resolves when the migration is over, one way or another. */
+  send(address: ChannelAddress, parameters: Parameters, options: SendOptions): Promise<void>;
+  /** Resolves when it listens. */
+  listen(address: ChannelAddress, options: ReceiveOptions): Promise<ChannelAddress>;
+  /** Resolves when the machine has come. */
+  load(): Promise<void>;
+  info(): MigrationInfo;
+  setParameters(parameters: Parameters): void;
+  startPostcopy(): void;
+  continueSwitchover(): void;
+  cancel(): void;
+  pause(): void;
+  resume(address: ChannelAddress): void;
+  recover(address: ChannelAddress): Promise<ChannelAddress>;
+};
+/** What it calls. */
+export type MachineThreadFunctions = {
+  readonly [name in keyof MigratingMachine]: MigratingMachine[name];
+} & MigrationObserver;
+
+export function runMigrationThread(data: MigrationThreadData, host: MigrationThreadHost, port: ThreadPort): void {
+  const memory = new MigrationMemory(data.memory.buffer, data.layout);
+  let outgoing: OutgoingMigration | undefined;
+  let incoming: IncomingMigration | undefined;
+  let parameters: Parameters | undefined;
+  const { channels } = host;
+  const functions: MigrationFunctions = {
+    send(address: ChannelAddress, initial: Parameters, options: SendOptions) {
+      parameters = initial;
+      outgoing = new OutgoingMigration({
+        ...options,
+        ...host,
+        memory,
+        machine,
+        observer,
+        turn: () => channels.turn(),
+        parameters: () => parameters ?? initial,
+      });
+      return outgoing.run(() => channels.connect(address));
+    },
+    listen(address: ChannelAddress, options: ReceiveOptions) {
+      incoming = new IncomingMigration({ ...options, ...host, memory, machine, observer });
+      return incoming.listen(address);
+    },
+    load: async () => incoming?.load(),
+    info: () => outgoing?.info() ?? incoming?.info() ?? {},
+    setParameters: (changed: Parameters) => void (parameters = changed),
+    startPostcopy: () => outgoing?.startPostcopy(),
+    continueSwitchover: () => outgoing?.continueSwitchover(),
+    cancel: () => outgoing?.cancel(),
+    pause: () => (outgoing ?? incoming)?.pause(),
+    resume: (address: ChannelAddress) => outgoing?.resume(() => channels.connect(address)),
+    recover(address: ChannelAddress) {
+      if (!incoming) throw new MigrationError("no machine is coming");
+      return incoming.recover(address);
+    },
+  };
+  const calls = new ThreadCalls<MachineThreadFunctions>(port, functions);
+  const machine: MigratingMachine = {
+    stop: () => calls.call("stop"),
+    start: () => calls.call("start"),
+    saveSections: () => calls.call("saveSections"),
+    loadSection: (head, bytes) => calls.call("loadSection", head, bytes),
+    runLoaded: (autostart) => calls.call("runLoaded", autostart),
+  };
+  const observer: MigrationObserver = {
+    status: (status, info) => void calls.call("status", status, info).catch(() => {}),
+    pass: (pass) => void calls.call("pass", pass).catch(() => {}),
+  };
+}
