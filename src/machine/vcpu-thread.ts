@@ -67,7 +67,7 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
     }),
     timeTicks: () => machineClock.ticks(),
     machineNs: () => Math.floor(machineClock.nowNs()),
-    pageMissing: (host) => faults.wait(data.vcpu, faults.pageOf(host), machineClock.nowNs()),
+    pageMissing: (host) => void faults.wait(data.vcpu, faults.pageOf(host), clock.nowNs()),
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
   };
   const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, isa, observedPorts(ports, data.vcpu, log), {
