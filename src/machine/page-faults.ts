@@ -48,6 +48,14 @@ export class PageFaults {
   pageOf(host: number): number {
     return Math.floor((host - this.#ramStart) / PAGE_BYTES);
   }
+  /** Where a page lies. */
+  hostOf(page: number): number {
+    return this.#ramStart + page * PAGE_BYTES;
+  }
+  /** Somebody waits for the page, or is about to. */
+  isAwaited(page: number): boolean {
+    return Atomics.load(this.#missing, page) === AWAITED;
+  }
   isMissing(page: number): boolean {
     return Atomics.load(this.#missing, page) !== HERE;
   }

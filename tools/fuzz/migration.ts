@@ -4,21 +4,24 @@
  */
 import * as fc from "fast-check";
 import { parseChannels, parseUri } from "#control/migration/address.ts";
+import { IncomingMigration } from "#control/migration/incoming.ts";
+import { saveSections } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
+import { writeAdvise, writeDiscards, writePackage, writePing } from "#control/migration/postcopy-save.ts";
 import { RamSaver } from "#control/migration/ram-save.ts";
-import { StreamLoader } from "#control/migration/stream-load.ts";
-import { StreamReader } from "#control/migration/stream-reader.ts";
+import { loadSection } from "#control/migration/section-load.ts";
 import {
   writeCommand,
-  writeDevices,
   writeEnd,
   writeHeader,
   writeRamEnd,
   writeRamPart,
   writeRamStart,
+  writeSections,
 } from "#control/migration/stream-save.ts";
 import { StreamWriter } from "#control/migration/stream-writer.ts";
-import { Command } from "#control/migration/wire.ts";
+import { Command, Mark, Ping } from "#control/migration/wire.ts";
+import type { ByteChannel } from "#core/host.ts";
 import { CONTROL, VCPU_TLBS } from "#cpu/vcpu/layout.ts";
 import type { MigrationPort } from "#machine/migration-port.ts";
 import { Board } from "./board.ts";
@@ -28,13 +31,14 @@ import { must, target } from "./target.ts";
 /** A stream with a few pages of each block. */
 async function goodStream(): Promise<Uint8Array> {
   const { migration: port } = new Board();
+  const { ram: memory } = port;
   const chunks: Uint8Array[] = [];
   const out = new StreamWriter({ write: async (bytes) => void chunks.push(bytes.slice()) });
-  const ram = new RamSaver(port);
+  const ram = new RamSaver(memory);
   // What earlier boards have marked does not matter.
-  port.dirty.collect(0, port.dirty.pages, new Uint8Array(port.dirty.pages));
-  for (const { host } of port.blocks) port.dirty.mark(host, 2 * 4096);
-  new Uint8Array(port.memory)[(port.blocks[0]?.host ?? 0) + 100] = 1;
+  memory.dirty.collect(0, memory.dirty.pages, new Uint8Array(memory.dirty.pages));
+  for (const { host } of memory.blocks) memory.dirty.mark(host, 2 * 4096);
+  new Uint8Array(memory.memory)[(memory.blocks[0]?.host ?? 0) + 100] = 1;
   await ram.sync();
   writeHeader(out);
   writeCommand(out, Command.OpenReturnPath);
@@ -42,19 +46,21 @@ async function goodStream(): Promise<Uint8Array> {
   writeRamStart(out, ram);
   while (ram.remaining > 0) writeRamPart(out, ram, 5);
   writeRamEnd(out);
-  await writeEnd(out, await writeDevices(out, port));
+  const sections = saveSections(port);
+  await writeSections(out, sections);
+  await writeEnd(out, sections);
   await out.drain();
   return new Uint8Array(Buffer.concat(chunks));
 }
 
 /** What a stream must not touch: control words but for the doorbell's and the clock's, TLBs, page maps. */
-function guarded({ memory }: MigrationPort, { layout }: Board): readonly Uint8Array[] {
+function guarded({ ram: { memory } }: MigrationPort, { layout }: Board): readonly Uint8Array[] {
   const view = (start: number, end: number): Uint8Array => new Uint8Array(memory, start, end - start);
   return [
     view(4 * (CONTROL.dirtyAnswers + 1), 768),
     view(792, 2560),
     view(layout.vcpus + VCPU_TLBS, layout.vcpus + layout.codePages),
-    view(layout.dirtyMap, layout.ramStart),
+    view(layout.dirtyMap, layout.missingMap),
   ];
 }
 
@@ -65,21 +71,77 @@ function sum(bytes: Uint8Array): number {
   return hash;
 }
 
+/** The same as a postcopy: half of the pages follow the machine's state. */
+async function postcopyStream(): Promise<Uint8Array> {
+  const { migration: port } = new Board();
+  const { ram: memory } = port;
+  const chunks: Uint8Array[] = [];
+  const out = new StreamWriter({ write: async (bytes) => void chunks.push(bytes.slice()) });
+  const ram = new RamSaver(memory);
+  memory.dirty.collect(0, memory.dirty.pages, new Uint8Array(memory.dirty.pages));
+  for (const { host } of memory.blocks) memory.dirty.mark(host, 4 * 4096);
+  await ram.sync();
+  writeHeader(out);
+  writeCommand(out, Command.OpenReturnPath);
+  writeAdvise(out);
+  writeRamStart(out, ram);
+  writeRamPart(out, ram, 6);
+  await writeDiscards(out, ram, memory.blocks);
+  writePing(out, Ping.Discarded);
+  await writePackage(out, saveSections(port));
+  while (ram.remaining > 0) writeRamPart(out, ram, 5);
+  writeRamEnd(out);
+  out.u8(Mark.Eof);
+  await out.drain();
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
 const good = await goodStream();
+const goodPostcopy = await postcopyStream();
 /** Most of what can be wrong is in the sections behind the pages. */
 const DEVICES_BYTES = 90_000;
 const [pages, devices] = [good.subarray(0, -DEVICES_BYTES), good.subarray(-DEVICES_BYTES)];
-const inPieces = (bytes: Uint8Array, pieceBytes: number): StreamReader => {
+/** A peer that sends `bytes`, and hears whatever it is told. */
+const inPieces = (bytes: Uint8Array, pieceBytes: number): ByteChannel => {
   let at = 0;
-  return new StreamReader({
+  return {
     read: async () => {
       if (at >= bytes.length) return undefined;
       const piece = bytes.slice(at, at + pieceBytes);
       at += pieceBytes;
       return piece;
     },
-  });
+    write: async () => {},
+    close: async () => {},
+    abort: () => {},
+  };
 };
+
+/** Resolves when the machine is there, or its postcopy waits for another connection. */
+async function load({ migration }: Board, channel: ByteChannel, postcopy: boolean): Promise<void> {
+  let paused: () => void = () => {};
+  const interrupted = new Promise<void>((resolve) => (paused = resolve));
+  const incoming = new IncomingMigration({
+    memory: migration.ram,
+    machine: {
+      loadSection: async (head, bytes) => loadSection(migration, head, bytes),
+      runLoaded: async () => migration.finishLoad(),
+    },
+    channels: {
+      listen: async (address) => ({ address, accept: async () => channel, close: () => {} }),
+    },
+    clock: { nowNs: () => 0, wallMs: () => 0 },
+    autostart: true,
+    postcopy,
+    blocktime: true,
+    preempt: false,
+    observer: { status: (status) => status === "postcopy-paused" && paused() },
+  });
+  await incoming.listen({ kind: "unix", path: "fuzz" });
+  const loaded = incoming.load();
+  loaded.catch(() => {});
+  await Promise.race([loaded, interrupted]);
+}
 
 const stream = target({
   name: "migration-stream",
@@ -87,23 +149,22 @@ const stream = target({
     bytes: fc.oneof(
       { weight: 20, arbitrary: damaged(good) },
       { weight: 20, arbitrary: damaged(devices).map((tail) => new Uint8Array(Buffer.concat([pages, tail]))) },
+      { weight: 20, arbitrary: damaged(goodPostcopy) },
       fc.uint8Array({ maxLength: 200 }),
     ),
     pieceBytes: fc.constantFrom(1 << 20, 65_536, 4096, 1000),
+    postcopy: fc.boolean(),
   }),
   errors: [MigrationError],
   shortRuns: 100,
-  async run({ bytes, pieceBytes }) {
+  async run({ bytes, pieceBytes, postcopy }) {
     const board = new Board();
-    const { migration } = board;
+    const { migration, layout } = board;
+    const missing = new Uint8Array(migration.ram.memory, layout.missingMap, layout.ramStart - layout.missingMap);
+    missing.fill(0);
     const before = guarded(migration, board).map(sum);
-    const answers: number[] = [];
-    const loader = new StreamLoader(migration, inPieces(bytes, pieceBytes), () => ({
-      pong: async (value) => void answers.push(value),
-    }));
     try {
-      await loader.load();
-      migration.finishLoad();
+      await load(board, inPieces(bytes, pieceBytes), postcopy);
       must(/^[a-z-]*$/.test(migration.runState), "the run state is a name");
     } finally {
       must(

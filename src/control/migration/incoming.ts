@@ -265,7 +265,8 @@ export class IncomingMigration {
           this.#become("postcopy-active");
           this.#request();
         } else if (command === Command.PostcopyRun) {
-          if (!this.#postcopy.isListening) throw new MigrationError("the machine is to run before its pages can be had");
+          if (!this.#postcopy.isListening)
+            throw new MigrationError("the machine is to run before its pages can be had");
           await this.#options.machine.runLoaded(this.#options.autostart);
         } else await this.#command(command, data);
       },

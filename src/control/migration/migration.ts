@@ -9,7 +9,7 @@ import { type MigrationChannel, parseChannels, parseUri } from "#control/migrati
 import { Capabilities, type Capability } from "#control/migration/capabilities.ts";
 import { machineFunctions } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import { changeParameters, DEFAULT_PARAMETERS, type Parameters } from "#control/migration/parameters.ts";
+import { changeParameters, DEFAULT_PARAMETERS, type Parameters as Limits } from "#control/migration/parameters.ts";
 import type { MigrationEvent, MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
 import type { MachineThreadFunctions, MigrationFunctions, MigrationThreadData } from "#control/migration/thread.ts";
 import type { Machine } from "#machine/machine.ts";
@@ -26,9 +26,6 @@ export type MigrationHost = { startMigration(data: MigrationThreadData): Migrati
 export type MigrationTarget = { readonly uri?: string; readonly channels?: readonly MigrationChannel[] };
 
 const OVER: readonly (MigrationStatus | undefined)[] = [undefined, "completed", "failed", "cancelled"];
-type Arguments<Name extends keyof MigrationFunctions> = MigrationFunctions[Name] extends (...args: infer A) => unknown
-  ? A
-  : never;
 type Calls = ThreadCalls<MigrationFunctions>;
 type Running = { readonly calls: Calls; readonly direction: "out" | "in"; terminate(): Promise<void> };
 
@@ -37,7 +34,7 @@ export class Migration {
   readonly #host: MigrationHost;
   readonly #capabilities = new Capabilities();
   readonly #listeners = new Set<(event: MigrationEvent) => void>();
-  #parameters: Parameters = DEFAULT_PARAMETERS;
+  #parameters: Limits = DEFAULT_PARAMETERS;
   #running: Running | undefined;
   /** What the thread said last; of the last migration when none runs. */
   #info: MigrationInfo = {};
@@ -174,7 +171,7 @@ export class Migration {
     if (this.isActive) throw new MigrationError("There's a migration process in progress");
     this.#capabilities.set(changes);
   }
-  parameters(): Parameters {
+  parameters(): Limits {
     return this.#parameters;
   }
   /** Throws `MigrationError`. */
@@ -222,7 +219,7 @@ export class Migration {
   async #ask<Name extends "pause" | "resume" | "recover">(
     name: Name,
     otherwise: string,
-    ...args: Arguments<Name>
+    ...args: Parameters<MigrationFunctions[Name]>
   ): Promise<Awaited<ReturnType<MigrationFunctions[Name]>>> {
     if (!this.#running) throw new MigrationError(otherwise);
     try {

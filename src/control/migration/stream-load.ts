@@ -59,7 +59,7 @@ export class StreamLoader {
   constructor(reader: StreamReader, sink: StreamSink, before?: StreamLoader) {
     this.#reader = reader;
     this.#sink = sink;
-    this.#started = before?.#started ?? new Set();
+    this.#started = before ? before.#started : new Set();
   }
 
   /** Rejects with `MigrationError`, or the channel's error. */
