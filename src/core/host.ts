@@ -56,11 +56,13 @@ export type ByteChannel = {
   /** Closes at once: what waits to be read or written is rejected or ends. */
   abort(): void;
 };
-/** Waits for one peer. */
+/** Waits for a peer. */
 export type ChannelListener = {
   /** As the address that was asked for, with the port that the host chose. */
   readonly address: ChannelAddress;
+  /** The next connection; one at a time is waited for. */
   accept(): Promise<ByteChannel>;
+  /** Connections that were not accepted are closed. */
   close(): void;
 };
 /** Where a stream goes to or comes from. */
@@ -73,7 +75,8 @@ export type ChannelAddress =
 /** Opens streams. Both reject with an error that says what failed. */
 export type Channels = {
   connect(address: ChannelAddress): Promise<ByteChannel>;
-  listen(address: ChannelAddress): Promise<ChannelListener>;
+  /** Of sockets, `connections` may come, 1 by default; those after them are refused. */
+  listen(address: ChannelAddress, connections?: number): Promise<ChannelListener>;
   /** Resolves when everything else that waits on this thread has had its turn. */
   turn(): Promise<void>;
 };

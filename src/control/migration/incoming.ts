@@ -66,7 +66,7 @@ export class IncomingMigration {
   /** Resolves when it listens, with the port that the host chose. Rejects with the host's error. */
   async listen(address: ChannelAddress): Promise<ChannelAddress> {
     try {
-      this.#listener = await this.#options.channels.listen(address);
+      this.#listener = await this.#listenOn(address);
       return this.#listener.address;
     } catch (error) {
       this.#fail(error);
@@ -141,7 +141,7 @@ export class IncomingMigration {
     if (!resolve) throw new MigrationError("Migrate recover can only be run when postcopy is paused.");
     this.#recovered = undefined;
     try {
-      const listener = await this.#options.channels.listen(address);
+      const listener = await this.#listenOn(address);
       resolve(listener);
       return listener.address;
     } catch (error) {
@@ -158,6 +158,9 @@ export class IncomingMigration {
     this.#abort();
   }
 
+  #listenOn(address: ChannelAddress): Promise<ChannelListener> {
+    return this.#options.channels.listen(address, this.#options.preempt ? 2 : 1);
+  }
   async #accept(listener: ChannelListener): Promise<StreamReader> {
     this.#channel = await listener.accept();
     if (this.#options.preempt) void this.#acceptUrgent(listener, this.#channel);

@@ -22,7 +22,7 @@ type Direction = "read" | "write";
 export function nodeChannels(): Channels {
   return {
     connect: (address) => opening("cannot open", address, () => connectTo(address)),
-    listen: (address) => opening("cannot listen on", address, () => listenOn(address)),
+    listen: (address, connections = 1) => opening("cannot listen on", address, () => listenOn(address, connections)),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
   };
 }
@@ -51,8 +51,8 @@ function connectTo(address: ChannelAddress): Promise<ByteChannel> {
   });
 }
 
-async function listenOn(address: ChannelAddress): Promise<ChannelListener> {
-  if (address.kind === "tcp" || address.kind === "unix") return listenSocket(address);
+async function listenOn(address: ChannelAddress, connections: number): Promise<ChannelListener> {
+  if (address.kind === "tcp" || address.kind === "unix") return listenSocket(address, connections);
   const channel = await openOther(address, "read");
   return { address, accept: async () => channel, close: () => {} };
 }
@@ -66,15 +66,17 @@ async function openOther(address: Exclude<ChannelAddress, SocketAddress>, direct
   return socketChannel(new Socket({ fd, readable: true, writable: kind.isSocket() || direction === "write" }));
 }
 
-async function listenSocket(address: SocketAddress): Promise<ChannelListener> {
+async function listenSocket(address: SocketAddress, connections: number): Promise<ChannelListener> {
   if (address.kind === "unix") removeStaleSocket(address.path);
   const server = createServer({ allowHalfOpen: true, noDelay: true });
-  const arrived = new Promise<Socket>((resolve) => {
-    server.once("connection", (socket) => {
-      // One source: whoever comes later is refused.
-      server.close();
-      resolve(socket);
-    });
+  const arrived: Socket[] = [];
+  let wanted: (() => void) | undefined;
+  let left = connections;
+  server.on("connection", (socket) => {
+    // Whoever comes later is refused.
+    if (--left === 0) server.close();
+    arrived.push(socket);
+    wanted?.();
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -84,8 +86,19 @@ async function listenSocket(address: SocketAddress): Promise<ChannelListener> {
   const port = bound && typeof bound === "object" ? bound.port : 0;
   return {
     address: address.kind === "tcp" ? { ...address, port } : address,
-    accept: async () => socketChannel(await arrived),
-    close: () => void server.close(),
+    async accept() {
+      for (;;) {
+        const socket = arrived.shift();
+        if (socket) return socketChannel(socket);
+        await new Promise<void>((resolve) => {
+          wanted = resolve;
+        });
+      }
+    },
+    close() {
+      server.close();
+      for (const socket of arrived.splice(0)) socket.destroy();
+    },
   };
 }
 
