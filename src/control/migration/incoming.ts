@@ -251,8 +251,9 @@ export class IncomingMigration {
     this.#handedOver();
     // One that comes again is here already.
     this.#package ??= this.#loadPackage(bytes);
-    this.#package.catch((error: Error) => {
+    this.#package.catch(async (error: Error) => {
       this.#fatal = error;
+      await this.#back?.shut(1).catch(() => {});
       this.#channel?.abort();
     });
   }

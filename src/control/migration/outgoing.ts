@@ -153,7 +153,7 @@ export class OutgoingMigration {
 
   /** Interrupts a postcopy, as if the connection had broken. Throws `MigrationError`. */
   pause(): void {
-    if (this.status !== "postcopy-active" || !this.#isHandedOver) {
+    if (this.status !== "postcopy-active") {
       throw new MigrationError("migrate-pause is currently only supported during postcopy-active state");
     }
     this.#link?.abort();
@@ -248,7 +248,6 @@ export class OutgoingMigration {
     await link.untilPong(Ping.Drained);
     if (this.#options.preempt) link.addUrgent(await connect());
     this.#check();
-    this.#become("postcopy-active");
     await this.#stop();
     this.#precopyBytes = out.written;
     await this.#sync();
@@ -262,6 +261,7 @@ export class OutgoingMigration {
     await link.untilPong(Ping.Discarded);
     this.#check();
     this.#isHandedOver = true;
+    this.#become("postcopy-active");
     await this.#untilSent(link, { missing, sections });
     this.#postcopyBytes = this.#written - this.#precopyBytes;
   }
@@ -281,6 +281,11 @@ export class OutgoingMigration {
         await link.close();
         return;
       } catch (error) {
+        if (link.isRefused) {
+          // It could not load the machine, and never ran it.
+          this.#isHandedOver = false;
+          throw error;
+        }
         link = await this.#reconnect(error, handover);
         hasPackage = true;
       }

@@ -8,6 +8,8 @@ import { BITMAP_END, RESUME_ACK, ReturnMessage } from "#control/migration/wire.t
 /** Pages that the destination wants first; `name` is that of a RAM block. */
 export type WantedPages = { readonly name: string; readonly start: number; readonly lengthBytes: number };
 
+/** The destination's last word is that it cannot load the machine. */
+export class RefusedError extends MigrationError {}
 /** Pages of a block that have come, a bit each from bit 0 of byte 0 on. */
 export type ReceivedPages = { readonly name: string; readonly bits: Uint8Array };
 export type ReturnPathHandlers = {
@@ -45,7 +47,7 @@ export async function readReturnPath(reader: StreamReader, handlers: ReturnPathH
         handlers.pong(reader.u32());
         break;
       case ReturnMessage.Shut:
-        if (reader.u32() !== 0) throw new MigrationError("the destination could not load the machine");
+        if (reader.u32() !== 0) throw new RefusedError("the destination could not load the machine");
         return;
       case ReturnMessage.RecvBitmap:
         handlers.received(await readBitmap(reader, lengthBytes));

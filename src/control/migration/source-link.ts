@@ -5,10 +5,10 @@
  */
 import type { ByteChannel } from "#core/host.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import { type ReceivedPages, readReturnPath, type WantedPages } from "#control/migration/return-path.ts";
+import { type ReceivedPages, readReturnPath, RefusedError, type WantedPages } from "#control/migration/return-path.ts";
 import { StreamReader } from "#control/migration/stream-reader.ts";
 import { StreamWriter } from "#control/migration/stream-writer.ts";
-import { RamFlag } from "#control/migration/wire.ts";
+import { Ping, RamFlag } from "#control/migration/wire.ts";
 
 export class SourceLink {
   readonly out: StreamWriter;
@@ -84,6 +84,10 @@ export class SourceLink {
   /** Resolves when the destination has everything; at once when nothing can come back. */
   untilOver(): Promise<void> {
     return this.#until(() => this.#isOver);
+  }
+  /** The destination has said that it cannot load the machine, and had not loaded it before. */
+  get isRefused(): boolean {
+    return this.#failure instanceof RefusedError && !this.#pongs.has(Ping.Loaded);
   }
   /** Why nothing comes back any more, if that is so. */
   get failure(): Error | undefined {
