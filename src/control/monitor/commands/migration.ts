@@ -1,5 +1,6 @@
 /** Migration: the rows of `control/migration/commands.ts` as commands of the monitor, and the events. */
 import { CAPABILITY_NAMES } from "#control/migration/capabilities.ts";
+import { migrationText, parametersText } from "#control/migration/info-text.ts";
 import { MIGRATION_COMMANDS } from "#control/migration/commands.ts";
 import type { Migration } from "#control/migration/migration.ts";
 import { MIGRATION_STATUSES } from "#control/migration/status.ts";
@@ -90,11 +91,6 @@ const COMMANDS: readonly QmpCommand[] = Object.keys(MIGRATION_COMMANDS).map((nam
   }),
 );
 
-function lines(values: object): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}\n`)
-    .join("");
-}
 const onOff = (state: boolean): string => (state ? "on" : "off");
 
 export const MIGRATION: MonitorModule = {
@@ -175,8 +171,9 @@ export const MIGRATION: MonitorModule = {
   info: [
     hmpCommand({
       name: "migrate",
-      help: "where the migration stands",
-      run: async (context) => lines(await migrationOf(context).query()),
+      parameters: [{ name: "all", kind: "switch", letter: "a" }],
+      help: "where the migration stands; with -a all of it",
+      run: async (context, args) => migrationText(await migrationOf(context).query(), { all: args.isOn("all") }),
     }),
     hmpCommand({
       name: "migrate_capabilities",
@@ -190,7 +187,7 @@ export const MIGRATION: MonitorModule = {
     hmpCommand({
       name: "migrate_parameters",
       help: "the limits of migrations",
-      run: (context) => lines(migrationOf(context).parameters()),
+      run: (context) => parametersText(migrationOf(context).parameters()),
     }),
   ],
 };
