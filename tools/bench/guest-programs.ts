@@ -37,7 +37,9 @@ export function guestPrograms(): ExtraFile[] {
   const common = [version, ...FLAGS, ...LIBRARIES, ...headers];
   const programs = names
     .filter((name) => name.endsWith(".c"))
-    .map((name) => guestFile(name.replace(/\.c$/, ""), readFileSync(compiled(compiler, path.join(SOURCES, name), common))));
+    .map((name) =>
+      guestFile(name.replace(/\.c$/, ""), readFileSync(compiled(compiler, path.join(SOURCES, name), common))),
+    );
   const scripts = names
     .filter((name) => name.endsWith(".sh"))
     .map((name) => guestFile(name, readFileSync(path.join(SOURCES, name))));

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { BenchError } from "../bench/bench-error.ts";
 import { compileForGuest } from "../bench/guest-programs.ts";
 import { fetchGuest, type Guest } from "./fetch-guest.mjs";
 
@@ -16,6 +17,17 @@ export async function memoryCheckGuest(): Promise<Guest> {
   return fetchGuest({ extraFiles: [{ path: PROGRAM, mode: 0o755, data }] });
 }
 
+/** Why that guest cannot be made here; undefined when it can. */
+export function missingMemoryCheck(): string | undefined {
+  try {
+    compileForGuest(SOURCE);
+    return undefined;
+  } catch (error) {
+    if (error instanceof BenchError) return error.message;
+    throw error;
+  }
+}
+
 /** What is typed at the shell to start it in the background. */
 export function memoryCheckLine(mib: number, threads: number): string {
   return `/${PROGRAM} ${mib} ${threads} &\n`;
@@ -25,9 +37,11 @@ export type CheckLine = { readonly seconds: number; readonly rounds: readonly nu
 
 /** All lines of the program that stand whole in `console`. */
 export function checkLines(console: string): CheckLine[] {
-  return [...console.matchAll(/check (\d+): rounds((?: \d+)+) errors (\d+)\r?\n/g)].map(([, seconds, rounds, errors]) => ({
-    seconds: Number(seconds),
-    rounds: (rounds ?? "").trim().split(" ").map(Number),
-    errors: Number(errors),
-  }));
+  return [...console.matchAll(/check (\d+): rounds((?: \d+)+) errors (\d+)\r?\n/g)].map(
+    ([, seconds, rounds, errors]) => ({
+      seconds: Number(seconds),
+      rounds: (rounds ?? "").trim().split(" ").map(Number),
+      errors: Number(errors),
+    }),
+  );
 }

@@ -17,7 +17,8 @@ export type FoundQemu = Qemu | { readonly missing: string };
 const PROGRAM = "qemu-system-riscv64";
 
 /** The CPU with what our default one has, as both QEMUs know it. */
-const CPU = "rv64,h=false,zba=true,zbb=true,zbc=true,zbs=true,svinval=true,svnapot=true,svpbmt=true,sstc=true,debug=false";
+const CPU =
+  "rv64,h=false,zba=true,zbb=true,zbc=true,zbs=true,svinval=true,svnapot=true,svpbmt=true,sstc=true,debug=false";
 
 /** QEMU 7.2, the one of this machine or of tools/peers. */
 export function qemu7(): FoundQemu {

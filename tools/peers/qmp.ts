@@ -2,8 +2,8 @@
 import { connect, type Socket } from "node:net";
 
 type Json = { readonly [key: string]: unknown };
-/** An event, its time stamp left out. */
-export type QmpEvent = { readonly event: string; readonly data: Json };
+/** `atMs` is the time that the emulator gives it, with the microseconds behind the point. */
+export type QmpEvent = { readonly event: string; readonly data: Json; readonly atMs: number };
 
 const RETRY_MS = 20;
 
@@ -65,7 +65,9 @@ export class Qmp {
       const message = JSON.parse(this.#unread.slice(0, end)) as Json;
       this.#unread = this.#unread.slice(end + 1);
       if (typeof message["event"] === "string") {
-        this.events.push({ event: message["event"], data: (message["data"] ?? {}) as Json });
+        const { seconds, microseconds } = message["timestamp"] as { seconds: number; microseconds: number };
+        const atMs = seconds * 1000 + microseconds / 1000;
+        this.events.push({ event: message["event"], data: (message["data"] ?? {}) as Json, atMs });
       } else this.#waiting.shift()?.(message);
     }
   }
