@@ -2,7 +2,7 @@
  * A Linux that compares its memory all the time moves between QEMU and here while it runs, and notices nothing.
  * A cell is skipped where its QEMU is missing.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -24,7 +24,21 @@ const here: Emulator = { name: "here", program: process.execPath, args: [COMMAND
 const PEERS = { here, "QEMU 7.2": qemu7(), "QEMU 11.1": qemu11() };
 type Name = keyof typeof PEERS;
 
-type Cell = { readonly from: Name; readonly to: Name; readonly how: string; readonly checkMib: number } & Move;
+/** Seconds for which the guest is watched. */
+const CHECKS = 4;
+/** Writes to the disk until somebody says that it is enough. */
+const WRITE =
+  "; head -c 2000000 /dev/urandom >/tmp/data; (until [ -e /tmp/end ]; do " +
+  "dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/dev/null; done; echo fin''ished) &";
+
+type Cell = {
+  readonly from: Name;
+  readonly to: Name;
+  readonly how: string;
+  readonly checkMib: number;
+  /** With a disk that is written and a source of entropy, and the registers of virtio that drivers see. */
+  readonly transport?: "legacy" | "modern";
+} & Move;
 
 const precopy = { how: "precopy", checkMib: 16, maxBandwidth: 1024 * MIB, downtimeLimitMs: 1000 } as const;
 const postcopy = {
@@ -50,6 +64,11 @@ const POSTCOPY_HERE: readonly Cell[] = [
 ];
 
 const CELLS: readonly Cell[] = [
+  { from: "QEMU 11.1", to: "here", ...precopy, transport: "legacy" },
+  { from: "QEMU 11.1", to: "here", ...precopy, transport: "modern" },
+  { from: "QEMU 7.2", to: "here", ...precopy, transport: "modern" },
+  { from: "here", to: "QEMU 11.1", ...postcopy, transport: "legacy" },
+  { from: "here", to: "QEMU 11.1", ...postcopy, transport: "modern" },
   { from: "QEMU 7.2", to: "here", ...precopy },
   { from: "QEMU 11.1", to: "here", ...precopy },
   { from: "here", to: "QEMU 11.1", ...precopy },
@@ -61,37 +80,61 @@ const CELLS: readonly Cell[] = [
 for (const cell of CELLS) {
   const [from, to] = [PEERS[cell.from], PEERS[cell.to]];
   const missing = ("missing" in from ? from.missing : "missing" in to ? to.missing : missingMemoryCheck()) ?? "";
-  test.skipIf(missing !== "")(`${cell.from} -> ${cell.to}, ${cell.how}${missing && ` (${missing})`}`, async () => {
-    if ("missing" in from || "missing" in to) return;
-    await moves(from, to, cell);
+  const devices = cell.transport ? `, ${cell.transport} disk` : "";
+  const name = `${cell.from} -> ${cell.to}, ${cell.how}${devices}${missing && ` (${missing})`}`;
+  test.skipIf(missing !== "")(name, async () => {
+    if ("missing" in from || "missing" in to) throw new Error(missing);
+    const board = { ...BOARD, ...(cell.transport && { devices: disk(cell.transport) }) };
+    const source = started(await Vm.boot(from, board, folder, cell.checkMib));
+    source.guest.type(`KEPT='from before'${cell.transport ? WRITE : ""}\n`);
+    const destination = started(await Vm.waiting(to, board, folder));
+
+    const moved = await move(source, destination, folder, cell);
+    expect(moved).toMatchObject({ source: { status: "completed" }, destination: { status: "completed" } });
+    if (cell.postcopy) {
+      const ram = moved.source.ram ?? {};
+      expect(ram["postcopy-requests"]).toBeGreaterThan(0);
+      expect(ram["postcopy-bytes"]).toBeGreaterThan(cell.checkMib * MIB);
+    }
+    expect(source.guest.errors).toBe("");
+    source.kill();
+
+    await goesOn(destination);
+    if (cell.transport) await hasWritten(destination);
+    expect(await destination.guest.powerOff()).toBe(0);
+    expect(destination.guest.errors).toBe("");
   });
 }
 
-async function moves(from: Emulator, to: Emulator, cell: Cell): Promise<void> {
-  const source = await Vm.boot(from, BOARD, folder, cell.checkMib);
-  open.push(source);
-  source.guest.type("KEPT='from before'\n");
-  const destination = await Vm.waiting(to, BOARD, folder);
-  open.push(destination);
+function started(vm: Vm): Vm {
+  open.push(vm);
+  return vm;
+}
 
-  const moved = await move(source, destination, folder, cell);
-  expect(moved).toMatchObject({ source: { status: "completed" }, destination: { status: "completed" } });
-  if (cell.postcopy) {
-    const ram = moved.source.ram ?? {};
-    expect(ram["postcopy-requests"]).toBeGreaterThan(0);
-    expect(ram["postcopy-bytes"]).toBeGreaterThan(cell.checkMib * MIB);
-  }
-  expect(source.guest.errors).toBe("");
-  source.kill();
+function disk(transport: "legacy" | "modern"): string[] {
+  const file = join(folder, `disk-${open.length}`);
+  writeFileSync(file, new Uint8Array(8 * MIB));
+  const global = `virtio-mmio.force-legacy=${transport === "legacy"}`;
+  return ["-global", global, "-drive", `if=none,id=disk,file=${file},format=raw`, "-device", "virtio-blk-device,drive=disk", "-device", "virtio-rng-device"];
+}
 
-  const checks = await destination.nextChecks(5);
+async function goesOn(vm: Vm): Promise<void> {
+  const checks = await vm.nextChecks(CHECKS);
   expect(checks.filter(({ errors }) => errors > 0)).toEqual([]);
-  expect(destination.guest.transcript).not.toMatch(/check: page|BUG|Oops|rcu.*stall/);
+  expect(vm.guest.transcript).not.toMatch(/check: page|BUG|Oops|rcu.*stall/);
   // Every vCPU goes on.
   const [first, last] = [checks.at(0)?.rounds ?? [], checks.at(-1)?.rounds ?? []];
   expect(last).toHaveLength(BOARD.smp);
   last.forEach((rounds, index) => expect(rounds).toBeGreaterThan(first[index] ?? Infinity));
-  expect((await destination.guest.ask("nproc; echo $KEPT")).text).toMatch(/^2$[^]*^from before$/m);
-  expect(await destination.guest.powerOff()).toBe(0);
-  expect(destination.guest.errors).toBe("");
+  expect((await vm.guest.ask("nproc; echo $KEPT")).text).toMatch(/^2$[^]*^from before$/m);
+}
+
+/** The disk holds what was written to it before, during and after the move; entropy still comes. */
+async function hasWritten({ guest }: Vm): Promise<void> {
+  guest.type("touch /tmp/end\n");
+  await guest.waitFor(/finished\r?\n/, 30_000);
+  const { text } = await guest.ask(
+    "echo 3 >/proc/sys/vm/drop_caches; cmp -n 2000000 /dev/vda /tmp/data && echo same; head -c 16 /dev/hwrng | wc -c",
+  );
+  expect(text).toMatch(/^same$[^]*^16$/m);
 }

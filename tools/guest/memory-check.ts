@@ -11,10 +11,10 @@ import { fetchGuest, type Guest } from "./fetch-guest.mjs";
 const SOURCE = fileURLToPath(new URL("memory-check.c", import.meta.url));
 const PROGRAM = "root/memory_check";
 
-/** Rejects with a `GuestError`, or a `BenchError` when there is no compiler. */
-export async function memoryCheckGuest(): Promise<Guest> {
+/** With the drivers of virtio devices if asked. Rejects with a `GuestError`, or a `BenchError` without a compiler. */
+export async function memoryCheckGuest(withModules = false): Promise<Guest> {
   const data = readFileSync(compileForGuest(SOURCE));
-  return fetchGuest({ extraFiles: [{ path: PROGRAM, mode: 0o755, data }] });
+  return fetchGuest({ withModules, extraFiles: [{ path: PROGRAM, mode: 0o755, data }] });
 }
 
 /** Why that guest cannot be made here; undefined when it can. */

@@ -6,7 +6,8 @@ import { Qmp } from "./qmp.ts";
 
 /** A program, and what stands in front of the machine's options. */
 export type Emulator = { readonly name: string; readonly program: string; readonly args: readonly string[] };
-export type Board = { readonly smp: number; readonly memory: string };
+/** `devices` are options; a guest that boots with some has their drivers. */
+export type Board = { readonly smp: number; readonly memory: string; readonly devices?: readonly string[] };
 export type MigrateInfo = {
   readonly status?: string;
   readonly "error-desc"?: string;
@@ -38,7 +39,9 @@ export class Vm {
     const machine = ["-M", "virt", "-smp", String(board.smp), "-m", board.memory];
     const consoles = ["-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none"];
     const monitor = ["-qmp", `unix:${socket},server=on,wait=off`];
-    const guest = new Guest(emulator.program, [...emulator.args, ...machine, ...consoles, ...monitor, ...args]);
+    const devices = board.devices ?? [];
+    const all = [...emulator.args, ...machine, ...devices, ...consoles, ...monitor, ...args];
+    const guest = new Guest(emulator.program, all);
     try {
       return new Vm(emulator.name, guest, await Qmp.connect(socket, LIMIT_MS));
     } catch (error) {
@@ -49,7 +52,7 @@ export class Vm {
 
   /** A guest that has booted, and compares `mib` MiB of its memory on every vCPU. */
   static async boot(emulator: Emulator, board: Board, folder: string, mib: number): Promise<Vm> {
-    const { firmware, kernel, initrd } = await memoryCheckGuest();
+    const { firmware, kernel, initrd } = await memoryCheckGuest(board.devices !== undefined);
     const append = ["-append", "console=ttyS0 quiet COLUMNS=1000"];
     const files = ["-bios", firmware, "-kernel", kernel, "-initrd", initrd];
     const vm = await Vm.#start(emulator, board, folder, [...files, ...append]);
@@ -77,7 +80,7 @@ export class Vm {
   }
 
   info(): Promise<MigrateInfo> {
-    return this.qmp.execute("query-migrate") as Promise<MigrateInfo>;
+    return this.qmp.execute("query-migrate");
   }
 
   /** Looks every `everyMs` until the migration is over, one way or another. */
