@@ -1,12 +1,13 @@
 /**
  * How long vCPUs wait in a postcopy from one emulator to another of its kind, on a busy guest.
  *
- *   npx tsx tools/peers/postcopy.ts [ROUNDS]     QEMU 11.1 to QEMU 11.1; prints a Markdown table
+ *   npm run bench:postcopy -- [ROUNDS [--no-preempt]]     tinamou and QEMU 11.1 in turn; a table, and medians with ratios
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { COMMAND } from "../../tests/guest.ts";
 import { qemu11 } from "./qemu.ts";
 import { type Emulator, type MigrateInfo, move, Vm } from "./vm.ts";
 
@@ -30,13 +31,6 @@ export type PostcopyFigures = {
   readonly postcopyBytes: number;
   readonly requests: number;
 };
-
-/** {@link measurePostcopy} of QEMU 11.1 with a second channel for wanted pages. Throws what `missing` says. */
-export async function measureQemuPostcopy(): Promise<PostcopyFigures> {
-  const found = qemu11();
-  if ("missing" in found) throw new Error(found.missing);
-  return measurePostcopy(found, ["postcopy-preempt"]);
-}
 
 /**
  * 512 MiB, two vCPUs, 100 MiB written all the time; precopy at 100 MiB/s for a second, then postcopy at any speed.
@@ -96,24 +90,52 @@ function statusAt({ name, qmp }: Vm, status: string): number {
   return found.atMs;
 }
 
-async function main(rounds: number): Promise<void> {
-  console.log(
-    "| blocktime ms | per vCPU ms | average latency us | downtime ms | postcopy ms | MB by postcopy | requests |",
-  );
-  console.log("|---|---|---|---|---|---|---|");
+const here: Emulator = { name: "tinamou", program: process.execPath, args: [COMMAND] };
+/** What is compared, in milliseconds. */
+const COMPARED: readonly (readonly [string, (figures: PostcopyFigures) => number])[] = [
+  ["blocktime", (one) => one.blocktimeMs],
+  ["average latency", (one) => one.latencyNs / 1e6],
+  ["downtime", (one) => one.downtimeMs],
+  ["postcopy phase", (one) => one.postcopyMs],
+];
+
+async function main(rounds: number, isPreempt: boolean): Promise<void> {
+  const found = qemu11();
+  const emulators: Emulator[] = "missing" in found ? [here] : [here, found];
+  if ("missing" in found) console.log(found.missing);
+  const capabilities = isPreempt ? ["postcopy-preempt"] : [];
+  const made = new Map<string, PostcopyFigures[]>(emulators.map(({ name }) => [name, []]));
+  console.log("| | blocktime ms | per vCPU ms | average latency us | downtime ms | postcopy ms | MB | requests |");
+  console.log("|---|---|---|---|---|---|---|---|");
   for (let round = 0; round < rounds; round++) {
-    const made = await measureQemuPostcopy();
-    const cells = [
-      made.blocktimeMs,
-      made.vcpuBlocktimeMs.join(", "),
-      Math.round(made.latencyNs / 1000),
-      made.downtimeMs,
-      Math.round(made.postcopyMs),
-      Math.round(made.postcopyBytes / 1e6),
-      made.requests,
-    ];
-    console.log(`| ${cells.join(" | ")} |`);
+    for (const emulator of emulators) {
+      const one = await measurePostcopy(emulator, capabilities);
+      made.get(emulator.name)?.push(one);
+      const cells = [
+        emulator.name,
+        one.blocktimeMs,
+        one.vcpuBlocktimeMs.join(", "),
+        Math.round(one.latencyNs / 1000),
+        one.downtimeMs,
+        Math.round(one.postcopyMs),
+        Math.round(one.postcopyBytes / 1e6),
+        one.requests,
+      ];
+      console.log(`| ${cells.join(" | ")} |`);
+    }
+  }
+  for (const [name, of] of COMPARED) {
+    const [ours = 0, theirs] = emulators.map((emulator) => median((made.get(emulator.name) ?? []).map(of)));
+    const beside = theirs === undefined ? "" : `, QEMU ${theirs.toFixed(2)} ms: ${(ours / theirs).toFixed(2)} times`;
+    console.log(`${name}: median ${ours.toFixed(2)} ms${beside}`);
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await main(Number(process.argv[2] ?? 3));
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >>> 1] ?? Number.NaN;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const [rounds = "3", ...rest] = process.argv.slice(2);
+  await main(Number(rounds), !rest.includes("--no-preempt"));
+}
