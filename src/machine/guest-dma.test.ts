@@ -1,7 +1,7 @@
 /** Views of guest RAM while some of it has not come. */
 import { expect, test } from "vitest";
 import { layoutMemory } from "#cpu/vcpu/layout.ts";
-import { PageMissing } from "#hw/bus/page-missing.ts";
+import type { PageMissing } from "#hw/bus/page-missing.ts";
 import { guestDma } from "#machine/guest-dma.ts";
 import { PageFaults } from "#machine/page-faults.ts";
 import { VirtBlock } from "#machine/virt/virt-layout.ts";

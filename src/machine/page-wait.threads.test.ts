@@ -211,7 +211,7 @@ test("who looks at memory that has not come waits for it while the machine can b
   const seen = machine.whenPresent(() => machine.readMemory(TARGET, 4));
   const stopped = machine.whileStopped(() => machine.readMemory(TARGET + 4096, 1)?.length);
   const devices = (await waiting(3)).filter(({ vcpu }) => vcpu === -1);
-  expect(devices.map(({ page }) => page - pageAt(TARGET)).sort()).toEqual([0, 1]);
+  expect(devices.map(({ page }) => page - pageAt(TARGET)).sort((a, b) => a - b)).toEqual([0, 1]);
   await machine.stop();
   for (const page of [0, 1]) faults.placed(pageAt(TARGET) + page);
   expect(await seen).toEqual(new Uint8Array(4));

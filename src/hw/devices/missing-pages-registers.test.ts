@@ -1,5 +1,5 @@
 /** Registers whose accesses touch memory that has not come: an access is carried out once, when all is there. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { mmioRead32, mmioWrite, mmioWrite32 } from "#hw/bus/mmio-map.ts";
 import { PageMissing } from "#hw/bus/page-missing.ts";
