@@ -118,7 +118,8 @@ const VCPU_FIELDS = [
   ["mmioAddress", 8],
   ["mmioValue", 8],
   ["mmioWidth", 4],
-  // Shared: 0 idle, 1 asked (owner: machine thread), 2 answered, 3 answered with a bus error (owner: vCPU thread).
+  // Shared: 0 idle, 1 asked (owner: machine thread), 2 answered, 3 answered with a bus error, 4 not carried out, since
+  // the page whose index is in the value is missing (owner: vCPU thread).
   ["mmioState", 4],
   // Values handed to and from helpers in TypeScript.
   ["helperA", 8],
@@ -170,12 +171,12 @@ const VCPU_FIELDS = [
   ["localEntries", 4],
   // Grows with every flush of fetch TLBs or region slots; its two low bits are the privilege. See `JUMP_CACHE`.
   ["jumpGeneration", 8],
-  // The page that the stack was last found in, readable and writable in the current mode, or -1; i64 tag, i32 addend.
-  ["stackPage", 8],
-  ["stackAddend", 4],
   // Waits for pages of a postcopy so far: f64 nanoseconds of the host's clock, and their number. Owner: the vCPU thread.
   ["blockedNs", 8],
   ["blockedCount", 4],
+  // The page that the stack was last found in, readable and writable in the current mode, or -1; i64 tag, i32 addend.
+  ["stackAddend", 4],
+  ["stackPage", 8],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
   // What the region translator has done, f64 each in the order of `STATISTICS`. Owner: the vCPU thread; others may read.
