@@ -70,7 +70,8 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
     const untilNs = clock.nowNs();
     blocked.setFloat64(VCPU.blockedNs, blocked.getFloat64(VCPU.blockedNs, true) + untilNs - sinceNs, true);
     blocked.setInt32(VCPU.blockedCount, blocked.getInt32(VCPU.blockedCount, true) + 1, true);
-    log.trace.vcpu_page_wait?.(data.vcpu, page, sinceNs, untilNs);
+    log.trace.postcopy_vcpu_down?.(data.vcpu, Math.floor(sinceNs));
+    log.trace.postcopy_vcpu_up?.(data.vcpu, Math.floor(untilNs));
   };
   const ports: VcpuPorts = {
     ...devicePorts(new MmioCaller(memory.buffer, block, awaitPage), devices, () => {

@@ -24,7 +24,10 @@ export type Timeline = {
 type Fault = { readonly cpu: number; readonly start: number };
 
 export function makeTimeline(events: readonly MigrationEvent[]): Timeline {
-  const timed = events.filter(({ event }) => event !== "postcopy_blocktime_tid_cpu_map");
+  // Several threads write them, a vCPU when it runs again.
+  const timed = events
+    .filter(({ event }) => event !== "postcopy_blocktime_tid_cpu_map")
+    .toSorted((a, b) => a.time - b.time);
   if (timed.length === 0)
     throw new Error("there is no event of a postcopy migration in it; see tools/report/events.ts");
   const start = timed[0]?.time ?? 0;

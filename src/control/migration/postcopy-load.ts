@@ -102,7 +102,7 @@ export class PostcopyLoader {
     if (faults.isAwaited(page)) this.#account();
     faults.placed(page);
     if (this.#blocktime?.isAwaited(page)) this.#blocktime.end(page, this.#clock.nowNs());
-    this.#trace.postcopy_place_page?.(page * PAGE_BYTES, this.#clock.nowNs());
+    this.#trace.postcopy_place_page?.(page * PAGE_BYTES, Math.floor(this.#clock.nowNs()));
   }
 
   get missingPages(): number {
