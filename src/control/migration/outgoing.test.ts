@@ -48,7 +48,7 @@ class Wire {
   }
 }
 
-function start(bandwidth: number) {
+function start(bandwidth: number, pauseBeforeSwitchover = false) {
   const board = new Board();
   const { migration } = board;
   migration.dirty.collect(0, migration.dirty.pages, new Uint8Array(migration.dirty.pages));
@@ -70,7 +70,7 @@ function start(bandwidth: number) {
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     parameters: () => ({ ...DEFAULT_PARAMETERS, "max-bandwidth": bandwidth, "downtime-limit": 0 }),
     returnPath: true,
-    pauseBeforeSwitchover: false,
+    pauseBeforeSwitchover,
     postcopy: true,
     status: (status) => void statuses.push(status),
     pass: () => {},
@@ -190,4 +190,24 @@ test("a destination that wants what is not there", async () => {
   });
   await over;
   expect(outgoing.info()["error-desc"] ?? outgoing.errorText).toBe(`the destination wants pages that '${RAM}' has not`);
+});
+
+test("a pause before postcopy: the machine stands until it is told to go on, or runs on here", async () => {
+  const { machine, wire, outgoing, statuses, over } = start(100_000, true);
+  await until(() => statuses.includes("active"));
+  outgoing.startPostcopy();
+  await until(() => statuses.includes("pre-switchover"));
+  expect(machine.isRunning).toBe(false);
+  outgoing.continueSwitchover();
+  wire.answer(1, (to) => to.u32(0));
+  await over;
+  expect(statuses).toEqual(["active", "pre-switchover", "postcopy-active", "completed"]);
+
+  const other = start(100_000, true);
+  await until(() => other.statuses.includes("active"));
+  other.outgoing.startPostcopy();
+  await until(() => other.statuses.includes("pre-switchover"));
+  other.outgoing.cancel();
+  await other.over;
+  expect([other.statuses.at(-1), other.machine.isRunning]).toEqual(["cancelled", true]);
 });

@@ -3,6 +3,7 @@
  * can go within the downtime; then everything else, while it stands.
  *
  *   setup -> active: rounds -> [pre-switchover] -> device: stop, last round, devices -> completed
+ *                                               -> postcopy-active: stop, devices, pages -> completed
  *
  * Whatever fails leaves the machine as it was: it runs on if it ran.
  * Thread: machine, a piece of the stream at a time.
@@ -207,6 +208,7 @@ export class OutgoingMigration {
   /** The destination runs while the rest of the pages follows: those that it wants first, then the others. */
   async #postcopy(out: StreamWriter): Promise<void> {
     const { machine, parameters, turn } = this.#options;
+    await this.#switchover();
     this.#become("postcopy-active");
     await this.#stop();
     await machine.migration.drain();
