@@ -85,7 +85,10 @@ for (const cell of CELLS) {
     const destination = started(await Vm.waiting(to, board, folder));
 
     const moved = await move(source, destination, folder, cell);
-    expect(moved).toMatchObject({ source: { status: "completed" }, destination: { status: "completed" } });
+    expect(moved, destination.guest.errors).toMatchObject({
+      source: { status: "completed" },
+      destination: { status: "completed" },
+    });
     if (cell.postcopy) {
       const ram = moved.source.ram ?? {};
       expect(ram["postcopy-requests"]).toBeGreaterThan(0);
