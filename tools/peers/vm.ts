@@ -117,9 +117,20 @@ export type Move = {
 };
 export type Moved = { readonly source: MigrateInfo; readonly destination: MigrateInfo };
 
-/** Moves `source` to `destination` by a unix socket in `folder`; resolves when both say that it is over. */
+/**
+ * Moves `source` to `destination` by a unix socket in `folder`; resolves when both say that it is over, rejects when one
+ * of them is gone.
+ */
 export async function move(source: Vm, destination: Vm, folder: string, how: Move): Promise<Moved> {
-  const uri = `unix:${join(folder, `stream-${(count += 1)}`)}`;
+  try {
+    return await start(source, destination, `unix:${join(folder, `stream-${(count += 1)}`)}`, how);
+  } catch (error) {
+    const said = [source, destination].map(({ name, guest }) => `${name}: ${guest.errors.trim() || "nothing"}`);
+    throw new Error(`the migration ended early; ${said.join("; ")}`, { cause: error });
+  }
+}
+
+async function start(source: Vm, destination: Vm, uri: string, how: Move): Promise<Moved> {
   const postcopy = how.postcopy ? ["postcopy-ram"] : [];
   const both = ["events", "return-path", ...postcopy, ...(how.capabilities ?? [])];
   await destination.switchOn([...both, ...(how.destinationCapabilities ?? [])]);

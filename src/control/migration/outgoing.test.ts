@@ -60,7 +60,7 @@ function runningMemory(memory: MigrationMemory, machine: { isRunning: boolean })
   });
 }
 
-function start(bandwidth: number) {
+function start(bandwidth: number, pauseBeforeSwitchover = false) {
   const board = new Board();
   const { ram: memory } = board.migration;
   memory.dirty.collect(0, memory.dirty.pages, new Uint8Array(memory.dirty.pages));
@@ -83,7 +83,7 @@ function start(bandwidth: number) {
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     parameters: () => ({ ...DEFAULT_PARAMETERS, "max-bandwidth": bandwidth, "downtime-limit": 0 }),
     returnPath: true,
-    pauseBeforeSwitchover: false,
+    pauseBeforeSwitchover,
     postcopy: true,
     preempt: false,
     observer: { status: (status) => void statuses.push(status), pass: () => {} },
@@ -207,4 +207,24 @@ test("a destination that wants what is not there", async () => {
   });
   await until(() => statuses.includes("postcopy-paused"));
   expect(outgoing.info()["error-desc"]).toBe(`the destination wants pages that '${RAM}' has not`);
+});
+
+test("a pause before postcopy: the machine stands until it is told to go on, or runs on here", async () => {
+  const { machine, wire, outgoing, statuses, over } = start(100_000, true);
+  await until(() => statuses.includes("active"));
+  outgoing.startPostcopy();
+  await until(() => statuses.includes("pre-switchover"));
+  expect(machine.isRunning).toBe(false);
+  outgoing.continueSwitchover();
+  wire.answer(1, (to) => to.u32(0));
+  await over;
+  expect(statuses).toEqual(["active", "pre-switchover", "postcopy-active", "completed"]);
+
+  const other = start(100_000, true);
+  await until(() => other.statuses.includes("active"));
+  other.outgoing.startPostcopy();
+  await until(() => other.statuses.includes("pre-switchover"));
+  other.outgoing.cancel();
+  await other.over;
+  expect([other.statuses.at(-1), other.machine.isRunning]).toEqual(["cancelled", true]);
 });

@@ -6,7 +6,7 @@
  *
  * Postcopy: the machine stands while its devices go over, and the rest of the pages follows while it runs there.
  *
- *   active -> postcopy-active: stop, what is missing, devices -> pages, wanted ones first -> completed
+ *   active -> [pre-switchover] -> postcopy-active: stop, what is missing, devices -> pages, wanted ones first -> completed
  *             postcopy-active -> postcopy-paused -> postcopy-recover -> postcopy-active
  *
  * Whatever fails before the destination may run leaves the machine as it was: it runs on if it ran.
@@ -243,11 +243,13 @@ export class OutgoingMigration {
     const { machine, memory } = this.#options;
     const { out } = link;
     // What is under way has gone out before the machine stands.
+    await out.need(16);
     writePing(out, Ping.Drained);
     await out.drain();
     await link.untilPong(Ping.Drained);
     if (this.#options.preempt) link.addUrgent(await connect());
     this.#check();
+    await this.#switchover();
     await this.#stop();
     this.#precopyBytes = out.written;
     await this.#sync();
