@@ -1,5 +1,5 @@
 /**
- * The runtime module: routines, interpreter and dispatcher of one guest architecture, for one machine layout.
+ * The runtime module: routines, interpreter and dispatcher of one guest architecture; any machine layout will do.
  *
  *   run(cpu): loop { fetch TLB -> code page -> compiled region, or interpreter -> next pc }
  *
@@ -10,7 +10,7 @@ import { generateInterpreter, type HandlerTable } from "#cpu/engine/interpreter.
 import { pageCompare } from "#cpu/engine/page-compare.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
 import { REGION_TYPE } from "#cpu/engine/region-emitter.ts";
-import { Access, pageMapRoutines, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
+import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
@@ -19,8 +19,8 @@ import {
   COUNT_MASK,
   ExitReason,
   FETCH_TLB,
-  type MemoryLayout,
   PAGE_BYTES,
+  PAGE_MAPS,
   Record,
   VCPU,
   JUMP_CACHE,
@@ -30,6 +30,8 @@ import { encodeModule, type FunctionType, type ModuleImport } from "#cpu/wasm/mo
 
 /** Slots of the region table. */
 export const REGION_SLOTS = 65_536;
+/** As much as WebAssembly can have: a memory may have less. */
+const MAX_MEMORY_PAGES = 65_536;
 /** How deep guest calls may nest as WebAssembly calls. */
 const MAX_DEPTH = 200;
 
@@ -75,12 +77,14 @@ export const HOST_FUNCTIONS = {
 export type HostFunctionName = keyof typeof HOST_FUNCTIONS;
 export type HostFunctions = { readonly [name in HostFunctionName]: (...args: number[]) => number | void };
 
-export type RuntimeModule = {
+/** What `generateRuntime` makes: plain data. */
+export type GeneratedRuntime = {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly handlers: HandlerTable;
-  /** Names of the runtime's functions that regions import. */
-  readonly routines: readonly Routine[];
 };
+
+/** The same, compiled: one serves all vCPUs of a machine, and may be posted to their threads. */
+export type CompiledRuntime = { readonly module: WebAssembly.Module; readonly handlers: HandlerTable };
 
 /** Routines that report an event when they are called; `helperC` holds their i64 parameter then, if they have one. */
 const OBSERVED_ROUTINES: Readonly<Record<string, number>> = { takeTrap: Observed.Trap, fillTlb: Observed.Data };
@@ -109,19 +113,18 @@ export type RuntimeOptions = {
   readonly observed?: number | undefined;
 };
 
-/** Generates the runtime module. */
-export function generateRuntime(isa: Isa, layout: MemoryLayout, options: RuntimeOptions): RuntimeModule {
-  const { hotThreshold, features, lockstep = false, observed = 0 } = options;
-  const routines = [
-    ...SOFTMMU_ROUTINES,
-    ...pageMapRoutines(layout),
-    ...isa.routines,
-    fetchPage(layout, observed),
-    callFar(hotThreshold),
-  ].map((r) => {
+/** The routines of the runtime that has these options, all of them exported. */
+export function runtimeRoutines(isa: Isa, { hotThreshold, observed = 0 }: RuntimeOptions): readonly Routine[] {
+  return [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(observed), callFar(hotThreshold)].map((r) => {
     const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
     return event === 0 ? r : reporting(r, event);
   });
+}
+
+/** Generates the runtime module; tens of milliseconds. */
+export function generateRuntime(isa: Isa, options: RuntimeOptions): GeneratedRuntime {
+  const { hotThreshold, features, lockstep = false, observed = 0 } = options;
+  const routines = runtimeRoutines(isa, options);
   const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
   const names = [...hostNames, ...routines.map((r) => r.name), "pageDiffers", "interpret", "run"];
   const indices = new Map(names.map((name, index) => [name, index]));
@@ -133,7 +136,7 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, options: Runtime
   const interpreter = generateInterpreter(isa, functionIndex, hotThreshold, features);
   const imports: ModuleImport[] = [
     ...hostNames.map((name): ModuleImport => ({ kind: "function", name, type: HOST_FUNCTIONS[name] })),
-    { kind: "memory", name: "memory", maximumPages: layout.totalBytes / 65_536 },
+    { kind: "memory", name: "memory", maximumPages: MAX_MEMORY_PAGES },
     { kind: "table", name: "regions", minimum: REGION_SLOTS },
   ];
   const bytes = encodeModule({
@@ -147,14 +150,14 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, options: Runtime
     ],
     exports: routines.map((r) => r.name).concat("interpret", "run"),
   });
-  return { bytes, handlers: interpreter.handlers, routines };
+  return { bytes, handlers: interpreter.handlers };
 }
 
 /**
  * Code page of the guest page at `va`, entered in the fetch TLB; 0 with a trap recorded.
  * A page whose bytes have changed since it was decoded is decoded anew; it is compared once a `fetchEpoch`.
  */
-export function fetchPage(layout: MemoryLayout, observed = 0): Routine {
+export function fetchPage(observed = 0): Routine {
   return routine("fetchPage", [I64], I32, (b, va) => {
     const mode = b.get(I32, VCPU.privilege);
     const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Execute), mode]));
@@ -167,8 +170,8 @@ export function fetchPage(layout: MemoryLayout, observed = 0): Routine {
       report(b, Observed.Fetch);
     }
     const hostPage = b.let(b.and(host, b.i32(-PAGE_BYTES)));
-    const index = b.shl(b.shrU(b.sub(hostPage, b.i32(layout.ramStart)), b.i32(12)), b.i32(2));
-    const page = b.variable(b.load(I32, b.add(b.cpu(), index), layout.codeIndex));
+    const index = b.add(b.load(I32, b.i32(0), PAGE_MAPS.codeIndex), b.shl(b.shrU(hostPage, b.i32(12)), b.i32(2)));
+    const page = b.variable(b.load(I32, b.add(b.cpu(), index), 0));
     const epoch = b.let(b.get(I32, VCPU.fetchEpoch));
     b.if(
       b.eqz(page),
