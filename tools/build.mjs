@@ -3,13 +3,17 @@
  *
  *     src/app/cli/tinamou-system-riscv64.ts -> dist/tinamou-system-riscv64.js    the command
  *     src/app/api/index.ts                  -> dist/index.js                     the npm API
- *     src/app/workers/*.ts                  -> dist/workers/*.js                 the threads, started from either
+ *     src/app/workers/*.ts                  -> dist/workers/*.cjs                the threads, started from either
+ *     src/app/make-stored-runtimes.ts       -> dist/runtimes/*                   what it makes: the CPU's runtimes
+ *
+ * The first two share chunks, and load what few need when it is needed. A worker is one CommonJS file, which starts
+ * sooner than modules do.
  *
  * `node tools/build.mjs` builds always; `buildIfNeeded` when a source was changed, added or removed since.
  */
 import { createHash } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { createProgress } from "./support/progress.mjs";
 
@@ -32,38 +36,68 @@ export async function build(root, log) {
   const sources = await fingerprint(root);
   await rm(join(root, "dist"), { recursive: true, force: true });
   await mkdir(join(root, "dist"));
-  const { build: bundle } = await import("esbuild");
-  const result = await bundle({
+  const programs = await bundle(root, {
+    entryPoints: { [COMMAND]: `src/app/cli/${COMMAND}.ts`, index: "src/app/api/index.ts" },
+    format: "esm",
+    splitting: true,
+  });
+  const workers = await bundle(root, {
+    entryPoints: await workerFiles(root),
+    format: "cjs",
+    outdir: "dist/workers",
+    outExtension: { ".js": ".cjs" },
+  });
+  await storeRuntimes(root);
+  await chmod(join(root, "dist", `${COMMAND}.js`), 0o755);
+  await writeFile(join(root, STAMP), sources);
+  const outputs = [programs, workers].flatMap(({ metafile }) => Object.keys(metafile.outputs));
+  log.done(`${outputs.filter((name) => /\.c?js$/.test(name)).length} programs in dist`);
+}
+
+/** Runs esbuild with what all bundles have in common. */
+async function bundle(root, options) {
+  const { build: run } = await import("esbuild");
+  return run({
     absWorkingDir: root,
-    entryPoints: await entryPoints(root),
     outdir: "dist",
     bundle: true,
     platform: "node",
-    format: "esm",
     target: "node20",
     sourcemap: true,
     logLevel: "silent",
     metafile: true,
+    ...options,
   }).catch((error) => {
     const [first] = error.errors ?? [];
     const where = first?.location ? `${first.location.file}:${first.location.line}: ` : "";
     throw new Error(`the build failed: ${where}${first?.text ?? error.message}`, { cause: error });
   });
-  await chmod(join(root, "dist", `${COMMAND}.js`), 0o755);
-  await writeFile(join(root, STAMP), sources);
-  const outputs = Object.keys(result.metafile.outputs).filter((name) => name.endsWith(".js"));
-  log.done(`${outputs.length} files in dist`);
 }
 
-async function entryPoints(root) {
-  const workers = (await readdir(join(root, "src/app/workers"))).filter(
-    (name) => name.endsWith(".ts") && !name.endsWith(".test.ts"),
+async function workerFiles(root) {
+  const names = await readdir(join(root, "src/app/workers"));
+  return names
+    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+    .map((name) => `src/app/workers/${name}`);
+}
+
+/** Generates the runtimes with the sources just bundled. */
+async function storeRuntimes(root) {
+  const { outputFiles } = await bundle(root, {
+    entryPoints: ["src/app/make-stored-runtimes.ts"],
+    format: "esm",
+    sourcemap: false,
+    write: false,
+  });
+  const { makeStoredRuntimes } = await import(
+    `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`
   );
-  return [
-    { in: `src/app/cli/${COMMAND}.ts`, out: COMMAND },
-    { in: "src/app/api/index.ts", out: "index" },
-    ...workers.map((name) => ({ in: `src/app/workers/${name}`, out: `workers/${basename(name, ".ts")}` })),
-  ];
+  const folder = join(root, "dist/runtimes");
+  await mkdir(folder);
+  for (const { name, bytes, description } of makeStoredRuntimes()) {
+    await writeFile(join(folder, `${name}.wasm`), bytes);
+    await writeFile(join(folder, `${name}.json`), JSON.stringify(description));
+  }
 }
 
 /** Changes when a file that the build reads is changed, added or removed. */

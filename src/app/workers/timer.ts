@@ -1,8 +1,6 @@
 /** The thread that raises timer interrupts. */
-import { parentPort, workerData } from "node:worker_threads";
-import { threadHost, type WorkerData } from "#app/thread-host.ts";
-import { runTimer } from "#machine/vcpu-thread.ts";
+import { parentPort } from "node:worker_threads";
+import { type StartMessage, threadHost } from "#app/thread-host.ts";
+import { runTimer } from "#machine/timer-thread.ts";
 
-const { thread, log } = workerData as WorkerData;
-parentPort?.postMessage("ready");
-runTimer(thread, threadHost(log));
+parentPort?.once("message", ({ thread, log }: StartMessage) => runTimer(thread, threadHost(log)));

@@ -1,7 +1,8 @@
 /** The thread of a vCPU. */
-import { parentPort, workerData } from "node:worker_threads";
-import { threadHost, type WorkerData } from "#app/thread-host.ts";
+import { parentPort } from "node:worker_threads";
+import { type StartMessage, threadHost } from "#app/thread-host.ts";
 import { runVcpu } from "#machine/vcpu-thread.ts";
 
-const { thread, log } = workerData as WorkerData;
-runVcpu(thread, threadHost(log), () => parentPort?.postMessage("ready"));
+parentPort?.once("message", ({ thread, log, engine }: StartMessage) => {
+  runVcpu(thread, { ...threadHost(log), ...engine }, () => parentPort?.postMessage("ready"));
+});

@@ -5,11 +5,11 @@
  *
  * `run` returns an `ExitReason` whenever TypeScript is needed; everything else stays in WebAssembly.
  */
-import type { EngineFeatures } from "#cpu/engine/features.ts";
-import { generateInterpreter, type HandlerTable } from "#cpu/engine/interpreter.ts";
+import { generateInterpreter } from "#cpu/engine/interpreter.ts";
 import { pageCompare } from "#cpu/engine/page-compare.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
 import { REGION_TYPE } from "#cpu/engine/region-emitter.ts";
+import { type CompiledRuntime, type GeneratedRuntime, Observed, type RuntimeOptions } from "#cpu/engine/runtime-options.ts";
 import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";
@@ -40,18 +40,6 @@ const type = (params: FunctionType["params"], results: FunctionType["results"] =
   results,
 });
 
-/** Events that the generated code reports to a log; each costs nothing unless it is asked for. */
-export const Observed = {
-  /** A trap is about to be taken: cause, value and pc are in the block. */
-  Trap: 1,
-  /** A page enters the data TLB: helperC is the virtual address, helperA the physical one, helperB the permissions. */
-  Data: 2,
-  /** The same for the fetch TLB. */
-  Fetch: 4,
-  /** The dispatcher is about to enter code at the pc in the block. */
-  Enter: 8,
-} as const;
-
 /** What TypeScript provides. */
 export const HOST_FUNCTIONS = {
   /** (cpu, width) -> 1 for a bus error; address in helperA, value in helperResult. */
@@ -77,15 +65,6 @@ export const HOST_FUNCTIONS = {
 export type HostFunctionName = keyof typeof HOST_FUNCTIONS;
 export type HostFunctions = { readonly [name in HostFunctionName]: (...args: number[]) => number | void };
 
-/** What `generateRuntime` makes: plain data. */
-export type GeneratedRuntime = {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly handlers: HandlerTable;
-};
-
-/** The same, compiled: one serves all vCPUs of a machine, and may be posted to their threads. */
-export type CompiledRuntime = { readonly module: WebAssembly.Module; readonly handlers: HandlerTable };
-
 /** Routines that report an event when they are called; `helperC` holds their i64 parameter then, if they have one. */
 const OBSERVED_ROUTINES: Readonly<Record<string, number>> = { takeTrap: Observed.Trap, fillTlb: Observed.Data };
 
@@ -102,16 +81,6 @@ function reporting(r: Routine, event: number): Routine {
 }
 
 const report = (b: Builder, event: number): void => b.effect("observe", [b.cpu(), b.i32(event)]);
-
-export type RuntimeOptions = {
-  /** Entries of a place in the code after which a region is asked for; 0 never asks. */
-  readonly hotThreshold: number;
-  readonly features: EngineFeatures;
-  /** Leave regions to TypeScript; `ExitReason.Region`. */
-  readonly lockstep?: boolean | undefined;
-  /** Bits of `Observed`: code for these events is made only when they are asked for. */
-  readonly observed?: number | undefined;
-};
 
 /** The routines of the runtime that has these options, all of them exported. */
 export function runtimeRoutines(isa: Isa, { hotThreshold, observed = 0 }: RuntimeOptions): readonly Routine[] {
@@ -151,6 +120,12 @@ export function generateRuntime(isa: Isa, options: RuntimeOptions): GeneratedRun
     exports: routines.map((r) => r.name).concat("interpret", "run"),
   });
   return { bytes, handlers: interpreter.handlers };
+}
+
+/** Generates and compiles. Thread: any that can compile synchronously. */
+export function makeRuntime(isa: Isa, options: RuntimeOptions): CompiledRuntime {
+  const { bytes, handlers } = generateRuntime(isa, options);
+  return { module: new WebAssembly.Module(bytes), handlers };
 }
 
 /**

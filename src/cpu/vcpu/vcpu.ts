@@ -9,15 +9,8 @@ import { CodePages } from "#cpu/engine/code-pages.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
 import { Lockstep } from "#cpu/vcpu/lockstep.ts";
-import {
-  type CompiledRuntime,
-  generateRuntime,
-  type HostFunctions,
-  Observed,
-  REGION_SLOTS,
-  runtimeRoutines,
-  type RuntimeOptions,
-} from "#cpu/engine/runtime.ts";
+import { type HostFunctions, makeRuntime, REGION_SLOTS, runtimeRoutines } from "#cpu/engine/runtime.ts";
+import { type CompiledRuntime, neededEvents, Observed, type RuntimeOptions } from "#cpu/engine/runtime-options.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
 import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
@@ -77,24 +70,9 @@ export type VcpuOptions = {
   readonly observer?: VcpuObserver | undefined;
   /** Run every region with both engines; throws `LockstepError` at the first difference. */
   readonly lockstep?: boolean | undefined;
-  /** The runtime of {@link runtimeOptions} of these options; made here by default. */
+  /** Made for these options, and for what {@link neededEvents} says; made here by default. */
   readonly runtime?: CompiledRuntime | undefined;
 };
-
-/** The options of the runtime that a vCPU with `options` needs; `observed` as of its observer. */
-export function runtimeOptions(
-  options: Pick<VcpuOptions, "hotThreshold" | "features" | "lockstep">,
-  observed: number,
-): RuntimeOptions {
-  const { hotThreshold, features, lockstep = false } = options;
-  return { hotThreshold, features, lockstep, observed: observed | (lockstep ? Observed.Data : 0) };
-}
-
-/** Generates and compiles a runtime. Thread: any that can compile synchronously. */
-function makeRuntime(isa: Isa, options: RuntimeOptions): CompiledRuntime {
-  const { bytes, handlers } = generateRuntime(isa, options);
-  return { module: new WebAssembly.Module(bytes), handlers };
-}
 
 type RuntimeExports = {
   readonly run: (cpu: number) => number;
@@ -141,7 +119,10 @@ export class Vcpu {
     this.words = new Int32Array(memory.buffer);
     this.#observer = options.observer;
     this.pmp = new Pmp(memory.buffer, this.cpu, ports.guestError);
-    const ofRuntime = runtimeOptions(options, options.observer?.observed ?? 0);
+    const ofRuntime: RuntimeOptions = {
+      ...options,
+      observed: neededEvents(options.observer?.observed ?? 0, options.lockstep ?? false),
+    };
     const runtime = options.runtime ?? makeRuntime(isa, ofRuntime);
     writePageMaps(memory.buffer, layout);
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
