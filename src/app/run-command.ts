@@ -13,8 +13,10 @@ import { say, setMessagePrefix } from "#app/messages.ts";
 import { nodeHost } from "#app/node-host.ts";
 import { writePidfile } from "#app/pidfile.ts";
 import { StartError } from "#app/start-error.ts";
+import { markStep, traceSteps } from "#app/startup-steps.ts";
 import type { ShutdownReason } from "#control/monitor/context.ts";
 import type { Monitor } from "#control/monitor/monitor.ts";
+import { makeLog } from "#core/log.ts";
 import { oneLine } from "#core/one-line.ts";
 import { Migration } from "#control/migration/migration.ts";
 import type { MachineConfig } from "#machine/config.ts";
@@ -36,6 +38,7 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   for (const warning of options.warnings) say(warning);
   checkAvailable(machine);
   if (machine.machine === "none") return runWithoutMachine(machine, options);
+  markStep("arguments");
   const files = await readBootFiles(machine.boot, options.dataDirectories);
   if (machine.boot.dumpdtb !== undefined) {
     return dumpDeviceTree(machine.boot.dumpdtb, makeBootPlan(machine, files, nodeRandom()).fdtBlob);
@@ -52,18 +55,23 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
     log: log?.target,
   });
   end.steps.unshift(() => host.close());
+  markStep("host");
   const running = await Machine.create(config, files, host);
   end.steps.unshift(() => running.quit());
+  markStep("machine");
   const migration = new Migration(running, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
   end.monitor = openMonitors(options.monitors, config, running, migration, host, end);
+  markStep("monitors");
   running.on((event) => {
     const isEnd = event.kind === "shutdown" && (running.actions.onShutdown === "poweroff" || event.exitCode !== 0);
     if (isEnd) void end.run(event.exitCode);
   });
   if (options.incoming !== undefined) await awaitMachine(migration, options.incoming, end);
   else if (!config.startStopped) await running.start();
+  markStep("running");
   host.ready();
   if (options.daemonize) daemonReady();
+  traceSteps(makeLog(config.log, host.log).trace);
 }
 
 /** `-machine none`: monitors that can be asked, and nothing else. */

@@ -8,8 +8,10 @@ import { beginDaemon, isDaemon, startDaemon } from "#app/daemon.ts";
 import { say } from "#app/messages.ts";
 import { expandArguments } from "#app/read-config.ts";
 import { runCommand } from "#app/run-command.ts";
+import { markStep } from "#app/startup-steps.ts";
 
 async function main(argv: readonly string[]): Promise<void> {
+  markStep("modules");
   const command = parseCommandLine(expandArguments(argv), { dataDirectories: firmwareDirectories([]) });
   if (command.kind === "print") {
     process.stdout.write(command.text);
