@@ -1,9 +1,10 @@
 /**
  * The threads of a machine: workers that start while the machine is still being made, and wait for what to run.
  *
- *   new Worker -> (the machine is made) -> StartMessage -> "ready" -> runs until it is terminated
+ *   new Worker -> "loaded" -> (engine flags, machine) -> StartMessage -> "ready" -> runs until it is terminated
  *
- * A worker takes tens of milliseconds before its first line of JavaScript; so those that are certain start ahead.
+ * A worker takes tens of milliseconds before its first line of JavaScript; so they start ahead. It takes twice as long
+ * once a flag of V8 was changed: the compiled code that Node brings for its own modules does not fit then, nor does ours.
  */
 import { Worker } from "node:worker_threads";
 import type { StartMessage } from "#app/thread-host.ts";
@@ -14,35 +15,47 @@ export type ThreadKind = "vcpu" | "timer";
 const STACK_MB = 8;
 
 export class MachineThreads {
-  readonly #waiting: Worker[];
+  /** Resolves when all have loaded their programs: flags may be changed. Rejects when one cannot. */
+  readonly loaded: Promise<void>;
+  readonly #waiting: Record<ThreadKind, Worker[]>;
 
-  /** Starts workers for `vcpus` vCPUs. One that gets nothing to run does not keep the process alive. */
+  /** Starts workers for `vcpus` vCPUs and a timer. */
   constructor(vcpus: number) {
-    this.#waiting = Array.from({ length: vcpus }, () => {
-      const worker = startWorker("vcpu");
-      worker.unref();
-      return worker;
-    });
+    this.#waiting = { vcpu: Array.from({ length: vcpus }, () => startWorker("vcpu")), timer: [startWorker("timer")] };
+    const workers = Object.values(this.#waiting).flat();
+    this.loaded = Promise.all(workers.map(firstMessage)).then(() => {});
+    // Whoever waits for it hears of it.
+    this.loaded.catch(() => {});
   }
 
   /**
    * Resolves when a vCPU could run; at once for the timer, which finds what is due whenever it comes. `failed` is told
-   * of an error that nothing in the thread has caught, while it starts (which rejects, too) and later.
+   * of an error that nothing in the thread has caught, while it starts (which rejects, too) and later. There is one
+   * thread for each that was asked for; call it when they are loaded.
    */
-  start(kind: ThreadKind, message: StartMessage, failed: (error: Error) => void): Promise<ThreadHandle> {
-    const worker = (kind === "vcpu" ? this.#waiting.shift() : undefined) ?? startWorker(kind);
-    worker.ref();
-    const handle: ThreadHandle = { terminate: async () => void (await worker.terminate()) };
-    return new Promise((resolve, reject) => {
-      worker.once("message", () => resolve(handle));
-      worker.once("error", reject);
-      worker.on("error", failed);
-      worker.postMessage(message);
-      if (kind === "timer") resolve(handle);
-    });
+  async start(kind: ThreadKind, message: StartMessage, failed: (error: Error) => void): Promise<ThreadHandle> {
+    const worker = this.#waiting[kind].shift();
+    if (!worker) throw new Error(`all ${kind} threads were started`);
+    worker.on("error", failed);
+    const ready = firstMessage(worker);
+    worker.postMessage(message);
+    if (kind === "vcpu") await ready;
+    return { terminate: async () => void (await worker.terminate()) };
+  }
+
+  /** Ends the threads that got nothing to run. */
+  async close(): Promise<void> {
+    await Promise.all(Object.values(this.#waiting).flatMap((workers) => workers.splice(0).map((one) => one.terminate())));
   }
 }
 
 function startWorker(kind: ThreadKind): Worker {
   return new Worker(new URL(`./workers/${kind}.cjs`, import.meta.url), { resourceLimits: { stackSizeMb: STACK_MB } });
+}
+
+function firstMessage(worker: Worker): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.once("message", () => resolve());
+    worker.once("error", reject);
+  });
 }

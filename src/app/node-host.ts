@@ -2,7 +2,7 @@
  * The host of a machine in Node: threads, files, character devices.
  */
 import { prepareEngine } from "#app/engine.ts";
-import { MachineThreads } from "#app/machine-threads.ts";
+import type { MachineThreads } from "#app/machine-threads.ts";
 import type { CharBackend, Disk } from "#core/host.ts";
 import { makeLog } from "#core/log.ts";
 import { CharMux } from "#io/char/mux.ts";
@@ -37,13 +37,29 @@ export type NodeHost = MachineHost & {
   readonly statistics: ReadonlyMap<string, DiskStatistics>;
 };
 
-/** Opens everything that the configuration names. */
-export async function nodeHost(config: MachineConfig, options: NodeHostOptions): Promise<NodeHost> {
-  const threads = new MachineThreads(config.machine === "none" ? 0 : config.smp.cpus);
+/** Opens everything that the configuration names. `threads` are for its machine; they are ended if that fails. */
+export async function nodeHost(
+  config: MachineConfig,
+  options: NodeHostOptions,
+  threads?: MachineThreads,
+): Promise<NodeHost> {
+  try {
+    return await openHost(config, options, threads);
+  } catch (error) {
+    await threads?.close();
+    throw error;
+  }
+}
+
+async function openHost(
+  config: MachineConfig,
+  options: NodeHostOptions,
+  threads: MachineThreads | undefined,
+): Promise<NodeHost> {
   const log = openSink(options.log);
-  const engine = prepareEngine(config, makeLog(config.log, log));
+  const engine = threads?.loaded.then(() => prepareEngine(config, makeLog(config.log, log)));
   // Whoever starts a thread hears of it.
-  engine.catch(() => {});
+  engine?.catch(() => {});
   const clock = nodeClock();
   const disks = new Map<string, Disk>();
   const statistics = new Map<string, DiskStatistics>();
@@ -82,10 +98,12 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
       for (const mux of muxes) mux.release();
     },
     async close() {
+      await threads?.close();
       for (const backend of opened) backend.close();
       for (const disk of disks.values()) await disk.close();
     },
     async startThread(kind, thread) {
+      if (!threads || !engine) throw new Error("a host without threads cannot start one");
       return threads.start(kind, { thread, log: options.log, engine: await engine }, (error) => {
         options.say(`internal error in the ${kind} thread: ${error.message}`);
         options.fail();

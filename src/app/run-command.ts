@@ -8,6 +8,7 @@ import { readBootFiles } from "#app/boot-files.ts";
 import type { CommandLine, HostOptions } from "#app/cli/command-line.ts";
 import { daemonReady } from "#app/daemon.ts";
 import { openLog } from "#app/log-setup.ts";
+import { MachineThreads } from "#app/machine-threads.ts";
 import { openMonitors } from "#app/monitors.ts";
 import { say, setMessagePrefix } from "#app/messages.ts";
 import { nodeHost } from "#app/node-host.ts";
@@ -39,6 +40,7 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   checkAvailable(machine);
   if (machine.machine === "none") return runWithoutMachine(machine, options);
   markStep("arguments");
+  const threads = machine.boot.dumpdtb === undefined ? new MachineThreads(machine.smp.cpus) : undefined;
   const files = await readBootFiles(machine.boot, options.dataDirectories);
   if (machine.boot.dumpdtb !== undefined) {
     return dumpDeviceTree(machine.boot.dumpdtb, makeBootPlan(machine, files, nodeRandom()).fdtBlob);
@@ -48,12 +50,16 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   const config = { ...(options.daemonize ? withAbsolutePaths(machine) : machine), ...(log && { log: log.config }) };
 
   const end = makeEnd();
-  const host = await nodeHost(config, {
-    exit: () => void end.run(0, "host-ui"),
-    fail: () => void end.run(1, "host-error"),
-    say,
-    log: log?.target,
-  });
+  const host = await nodeHost(
+    config,
+    {
+      exit: () => void end.run(0, "host-ui"),
+      fail: () => void end.run(1, "host-error"),
+      say,
+      log: log?.target,
+    },
+    threads,
+  );
   end.steps.unshift(() => host.close());
   markStep("host");
   const running = await Machine.create(config, files, host);

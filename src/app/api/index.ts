@@ -5,9 +5,11 @@ import { readBytes } from "#platform/node/read-bytes.ts";
 import type { CharBackend, CharFrontend } from "#core/host.ts";
 import { parseCommandLine } from "#app/cli/command-line.ts";
 import { openLog } from "#app/log-setup.ts";
+import { MachineThreads } from "#app/machine-threads.ts";
 import { type NodeHost, nodeHost } from "#app/node-host.ts";
 import { expandArguments } from "#app/read-config.ts";
 import { Migration } from "#control/migration/migration.ts";
+import type { MachineConfig } from "#machine/config.ts";
 import { nodeChannels } from "#platform/node/channels.ts";
 import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
 
@@ -129,25 +131,39 @@ export class Machine {
       serials: [CONSOLE_ID],
       ...(log && { log: log.config }),
     };
-    const read = async (path: string | undefined): Promise<Uint8Array | undefined> =>
-      path === undefined ? undefined : readBytes(path);
-    const host = await nodeHost(config, {
-      exit: () => {},
-      fail: () => {},
-      say: (line) => process.stderr.write(`${line}\n`),
-      chardevs: new Map([[CONSOLE_ID, console]]),
-      log: log?.target,
-    });
-    const files = {
-      firmware: await read(options.firmware),
-      kernel: await read(options.kernel),
-      initrd: await read(options.initrd),
-    };
-    const machine = new Machine(await BoardMachine.create(config, files, host), host, console);
+    const host = await nodeHost(
+      config,
+      {
+        exit: () => {},
+        fail: () => {},
+        say: (line) => process.stderr.write(`${line}\n`),
+        chardevs: new Map([[CONSOLE_ID, console]]),
+        log: log?.target,
+      },
+      new MachineThreads(config.smp.cpus),
+    );
+    const machine = new Machine(await this.#build(config, options, host), host, console);
     const { incoming } = command.host;
     if (incoming !== undefined && incoming !== "defer") await machine.#await(incoming, !config.startStopped);
     host.ready();
     return machine;
+  }
+
+  /** Nothing of the host is left behind when it fails. */
+  static async #build(config: MachineConfig, options: MachineOptions, host: NodeHost): Promise<BoardMachine> {
+    const read = async (path: string | undefined): Promise<Uint8Array | undefined> =>
+      path === undefined ? undefined : readBytes(path);
+    try {
+      const files = {
+        firmware: await read(options.firmware),
+        kernel: await read(options.kernel),
+        initrd: await read(options.initrd),
+      };
+      return await BoardMachine.create(config, files, host);
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
   }
 
   private constructor(machine: BoardMachine, host: NodeHost, console: Console) {

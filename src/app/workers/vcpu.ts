@@ -4,8 +4,6 @@ import { type StartMessage, threadHost } from "#app/thread-host.ts";
 import { makeLog } from "#core/log.ts";
 import { runVcpu } from "#machine/vcpu-thread.ts";
 
-const startedMs = performance.now();
-
 parentPort?.once("message", ({ thread, log, engine }: StartMessage) => {
   const toldMs = performance.now();
   const host = threadHost(log);
@@ -13,10 +11,12 @@ parentPort?.once("message", ({ thread, log, engine }: StartMessage) => {
     const event = makeLog(thread.config.log, host.log).trace.startup_step;
     if (event) {
       const [name, nowNs, nowMs] = [`vcpu${thread.vcpu}`, host.clock.nowNs(), performance.now()];
-      event(name, "loaded", nowNs - (nowMs - startedMs) * 1e6);
+      event(name, "loaded", nowNs - (nowMs - loadedMs) * 1e6);
       event(name, "told", nowNs - (nowMs - toldMs) * 1e6);
       event(name, "ready", nowNs);
     }
     parentPort?.postMessage("ready");
   });
 });
+const loadedMs = performance.now();
+parentPort?.postMessage("loaded");
