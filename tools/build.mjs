@@ -1,13 +1,14 @@
 /**
  * Bundles the programs with esbuild:
  *
- *     src/app/cli/tinamou-system-riscv64.ts -> dist/tinamou-system-riscv64.js    the command
- *     src/app/api/index.ts                  -> dist/index.js                     the npm API
- *     src/app/workers/*.ts                  -> dist/workers/*.cjs                the threads, started from either
- *     src/app/make-stored-runtimes.ts       -> dist/runtimes/*                   what it makes: the CPU's runtimes
+ *     src/app/cli/tinamou-system-riscv64.ts -> dist/tinamou-system-riscv64.js    the command's file
+ *     src/app/start-thread.ts               -> dist/start-thread.cjs             every worker's file
+ *     src/app/programs/*.ts                 -> dist/programs/*.cjs, *.cjs.cache  the programs that these two load
+ *     src/app/api/index.ts                  -> dist/index.js                     the npm API, and chunks of it
+ *     src/app/make-stored-runtimes.ts       -> dist/runtimes/*                   what it makes: runtimes of the CPU
  *
- * The first two share chunks, and load what few need when it is needed. A worker is one CommonJS file, which starts
- * sooner than modules do.
+ * A program is one CommonJS file, because V8 takes code that it made before (`make-code-caches.mjs`) for those alone;
+ * what it imports lazily is part of the file and is evaluated when it is needed.
  *
  * `node tools/build.mjs` builds always; `buildIfNeeded` when a source was changed, added or removed since.
  */
@@ -15,9 +16,11 @@ import { createHash } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { makeCodeCaches } from "./make-code-caches.mjs";
 import { createProgress } from "./support/progress.mjs";
 
 const COMMAND = "tinamou-system-riscv64";
+const BUILD_TOOLS = ["tools/build.mjs", "tools/make-code-caches.mjs", "tools/support/record-code.cjs"];
 const STAMP = "dist/.sources";
 
 /**
@@ -36,21 +39,30 @@ export async function build(root, log) {
   const sources = await fingerprint(root);
   await rm(join(root, "dist"), { recursive: true, force: true });
   await mkdir(join(root, "dist"));
-  const programs = await bundle(root, {
-    entryPoints: { [COMMAND]: `src/app/cli/${COMMAND}.ts`, index: "src/app/api/index.ts" },
-    format: "esm",
-    splitting: true,
-  });
-  const workers = await bundle(root, {
-    entryPoints: await workerFiles(root),
-    format: "cjs",
-    outdir: "dist/workers",
-    outExtension: { ".js": ".cjs" },
-  });
+  const bundles = [
+    await bundle(root, {
+      entryPoints: { index: "src/app/api/index.ts" },
+      format: "esm",
+      splitting: true,
+      // Chunks lie beside it.
+      define: { DIST_URL: "import.meta.url" },
+    }),
+    await bundle(root, { entryPoints: { [COMMAND]: `src/app/cli/${COMMAND}.ts` }, format: "esm" }),
+    await bundle(root, {
+      ...commonJs("__filename"),
+      entryPoints: { "start-thread": "src/app/start-thread.ts" },
+    }),
+    await bundle(root, {
+      ...commonJs('require("node:path").dirname(__filename)'),
+      entryPoints: await programFiles(root),
+      outdir: "dist/programs",
+    }),
+  ];
   await storeRuntimes(root);
   await chmod(join(root, "dist", `${COMMAND}.js`), 0o755);
+  await makeCodeCaches(join(root, "dist"));
   await writeFile(join(root, STAMP), sources);
-  const outputs = [programs, workers].flatMap(({ metafile }) => Object.keys(metafile.outputs));
+  const outputs = bundles.flatMap(({ metafile }) => Object.keys(metafile.outputs));
   log.done(`${outputs.filter((name) => /\.c?js$/.test(name)).length} programs in dist`);
 }
 
@@ -74,11 +86,23 @@ async function bundle(root, options) {
   });
 }
 
-async function workerFiles(root) {
-  const names = await readdir(join(root, "src/app/workers"));
+/** A file of CommonJS; `beside` is an expression for a path that lies in `dist/`. */
+function commonJs(beside) {
+  return {
+    format: "cjs",
+    outExtension: { ".js": ".cjs" },
+    define: { DIST_URL: "__beside", "import.meta.url": "__beside" },
+    banner: { js: `const __beside = require("node:url").pathToFileURL(${beside}).href;` },
+    // V8 asks for import() of code that it made before where nobody answers.
+    supported: { "dynamic-import": false },
+  };
+}
+
+async function programFiles(root) {
+  const names = await readdir(join(root, "src/app/programs"));
   return names
     .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
-    .map((name) => `src/app/workers/${name}`);
+    .map((name) => `src/app/programs/${name}`);
 }
 
 /** Generates the runtimes with the sources just bundled. */
@@ -86,6 +110,7 @@ async function storeRuntimes(root) {
   const { outputFiles } = await bundle(root, {
     entryPoints: ["src/app/make-stored-runtimes.ts"],
     format: "esm",
+    define: { DIST_URL: "import.meta.url" },
     sourcemap: false,
     write: false,
   });
@@ -100,13 +125,13 @@ async function storeRuntimes(root) {
   }
 }
 
-/** Changes when a file that the build reads is changed, added or removed. */
+/** Changes when a file that the build reads is changed, added or removed, and with the version of Node. */
 async function fingerprint(root) {
   const files = (await readdir(join(root, "src"), { recursive: true }))
     .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
     .map((name) => join("src", name));
-  files.push("package.json", "package-lock.json", "tools/build.mjs");
-  const hash = createHash("sha256");
+  files.push("package.json", "package-lock.json", ...BUILD_TOOLS);
+  const hash = createHash("sha256").update(process.version);
   for (const file of files.toSorted()) {
     const info = await stat(join(root, file));
     hash.update(`${file}\0${info.size}\0${info.mtimeMs}\n`);

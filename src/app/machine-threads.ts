@@ -7,6 +7,7 @@
  * once a flag of V8 was changed: the compiled code that Node brings for its own modules does not fit then, nor does ours.
  */
 import { Worker } from "node:worker_threads";
+import { distFile } from "#app/dist-files.ts";
 import type { StartMessage } from "#app/thread-host.ts";
 import type { ThreadHandle } from "#machine/machine.ts";
 
@@ -50,7 +51,7 @@ export class MachineThreads {
 }
 
 function startWorker(kind: ThreadKind): Worker {
-  return new Worker(new URL(`./workers/${kind}.cjs`, import.meta.url), { resourceLimits: { stackSizeMb: STACK_MB } });
+  return new Worker(distFile("start-thread.cjs"), { workerData: kind, resourceLimits: { stackSizeMb: STACK_MB } });
 }
 
 function firstMessage(worker: Worker): Promise<void> {

@@ -6,6 +6,7 @@
  * The build makes them from the sources that it bundles and removes older ones, so a key need not say which sources.
  */
 import { readFileSync } from "node:fs";
+import { distFile } from "#app/dist-files.ts";
 import type { HandlerTable } from "#cpu/engine/interpreter.ts";
 import type { CompiledRuntime } from "#cpu/engine/runtime-options.ts";
 import type { RuntimeSetup } from "#machine/runtime-setup.ts";
@@ -21,8 +22,7 @@ export const runtimeKey = ({ extensions, options }: RuntimeSetup): string => JSO
 
 /** The stored runtime for `setup`; undefined when there is none, or none that can be read. */
 export function readStoredRuntime(setup: RuntimeSetup): CompiledRuntime | undefined {
-  const file = (extension: string): URL =>
-    new URL(`./runtimes/${storedName(setup)}.${extension}`, import.meta.url);
+  const file = (extension: string): URL => distFile(`runtimes/${storedName(setup)}.${extension}`);
   try {
     const description = JSON.parse(readFileSync(file("json"), "utf8")) as StoredDescription;
     if (description.key !== runtimeKey(setup)) return undefined;
