@@ -11,12 +11,12 @@ parentPort?.once("message", ({ thread, log, engine }: StartMessage) => {
     const event = makeLog(thread.config.log, host.log).trace.startup_step;
     if (event) {
       const [name, nowNs, nowMs] = [`vcpu${thread.vcpu}`, host.clock.nowNs(), performance.now()];
-      event(name, "loaded", nowNs - (nowMs - loadedMs) * 1e6);
+      event(name, "booted", nowNs - (nowMs - bootedMs) * 1e6);
       event(name, "told", nowNs - (nowMs - toldMs) * 1e6);
       event(name, "ready", nowNs);
     }
     parentPort?.postMessage("ready");
   });
 });
-const loadedMs = performance.now();
+const bootedMs = performance.now();
 parentPort?.postMessage("loaded");

@@ -2,6 +2,9 @@
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import type { HandlerTable } from "#cpu/engine/interpreter.ts";
 
+/** Slots of the region table: at the start, and as many as it may grow to. */
+export const REGION_SLOTS = { first: 1024, most: 65_536 } as const;
+
 /** Events that the generated code reports to a log; each costs nothing unless it is asked for. */
 export const Observed = {
   /** A trap is about to be taken: cause, value and pc are in the block. */

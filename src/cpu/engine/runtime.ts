@@ -9,7 +9,7 @@ import { generateInterpreter } from "#cpu/engine/interpreter.ts";
 import { pageCompare } from "#cpu/engine/page-compare.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
 import { REGION_TYPE } from "#cpu/engine/region-emitter.ts";
-import { type CompiledRuntime, type GeneratedRuntime, Observed, type RuntimeOptions } from "#cpu/engine/runtime-options.ts";
+import { type CompiledRuntime, type GeneratedRuntime, Observed, REGION_SLOTS, type RuntimeOptions } from "#cpu/engine/runtime-options.ts";
 import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";
@@ -28,8 +28,6 @@ import {
 } from "#cpu/vcpu/layout.ts";
 import { encodeModule, type FunctionType, type ModuleImport } from "#cpu/wasm/module.ts";
 
-/** Slots of the region table. */
-export const REGION_SLOTS = 65_536;
 /** As much as WebAssembly can have: a memory may have less. */
 const MAX_MEMORY_PAGES = 65_536;
 /** How deep guest calls may nest as WebAssembly calls. */
@@ -106,7 +104,7 @@ export function generateRuntime(isa: Isa, options: RuntimeOptions): GeneratedRun
   const imports: ModuleImport[] = [
     ...hostNames.map((name): ModuleImport => ({ kind: "function", name, type: HOST_FUNCTIONS[name] })),
     { kind: "memory", name: "memory", maximumPages: MAX_MEMORY_PAGES },
-    { kind: "table", name: "regions", minimum: REGION_SLOTS },
+    { kind: "table", name: "regions", minimum: REGION_SLOTS.first },
   ];
   const bytes = encodeModule({
     types: [REGION_TYPE],

@@ -129,7 +129,9 @@ const bucketOf = (word: number): number => ((word >>> 2) & 31) | (((word >>> 12)
 
 export class RiscvDecoder {
   readonly rows: readonly InstructionRow[];
-  readonly #buckets: Candidate[][] = Array.from({ length: 256 }, () => []);
+  readonly #candidates: readonly Candidate[];
+  /** Filled when they are first looked at. */
+  readonly #buckets: (readonly Candidate[] | undefined)[] = Array.from({ length: 256 });
   readonly #compressed: readonly CompressedCandidate[];
   readonly #byName = new Map<string, number>();
   readonly #csrIndex: ReadonlyMap<number, number>;
@@ -143,13 +145,16 @@ export class RiscvDecoder {
     this.#compressed = compressed ? RV64C.map((row) => ({ ...parsePattern(row.pattern), row })) : [];
     rows.forEach((row, index) => {
       if (!this.#byName.has(row.name)) this.#byName.set(row.name, index);
-      if (index === this.illegalRow) return;
-      const candidate = { ...parsePattern(row.pattern), index, row };
-      for (let bucket = 0; bucket < 256; bucket++) {
-        const bits = ((bucket & 31) << 2) | ((bucket >>> 5) << 12);
-        if (((bits ^ candidate.match) & candidate.mask & BUCKET_MASK) === 0) this.#buckets[bucket]?.push(candidate);
-      }
     });
+    this.#candidates = rows.slice(0, -1).map((row, index) => ({ ...parsePattern(row.pattern), index, row }));
+  }
+
+  /** The rows that a word of this bucket may be, in their order. */
+  #bucket(bucket: number): readonly Candidate[] {
+    const bits = ((bucket & 31) << 2) | ((bucket >>> 5) << 12);
+    return (this.#buckets[bucket] ??= this.#candidates.filter(
+      ({ match, mask }) => ((bits ^ match) & mask & BUCKET_MASK) === 0,
+    ));
   }
 
   decode(word: number): Decoded {
@@ -157,7 +162,7 @@ export class RiscvDecoder {
   }
 
   #decode32(word: number): Decoded {
-    for (const candidate of this.#buckets[bucketOf(word)] ?? []) {
+    for (const candidate of this.#bucket(bucketOf(word))) {
       if ((word & candidate.mask) !== candidate.match) continue;
       const { format } = candidate.row;
       const fields = noFields(candidate.index, 4);
