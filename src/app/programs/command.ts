@@ -25,7 +25,6 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-process.stderr.on("error", () => {}); // nobody reads it any more
 main(process.argv.slice(2)).catch((error: unknown) => {
   // Errors with a code are sentences for the user; others are bugs.
   say(error instanceof Error && "code" in error ? error.message : String((error as Error).stack));
