@@ -10,16 +10,20 @@ import { Script } from "node:vm";
 const HEAD = "(function (require, module, exports, __filename) {";
 const TAIL = "\n})";
 
-/** `file` is a CommonJS file's full name. It runs before this returns. */
+/** Runs `file`, a CommonJS file's full name, to its end before this returns. */
 export function loadProgram(file: string): void {
-  const script = new Script(HEAD + readFileSync(file, "utf8") + TAIL, {
+  const module = { exports: {} };
+  const run = programScript(file).runInThisContext() as (...args: unknown[]) => void;
+  run(createRequire(file), module, module.exports, file);
+}
+
+/** A function of (require, module, exports, __filename). */
+export function programScript(file: string): Script {
+  return new Script(HEAD + readFileSync(file, "utf8") + TAIL, {
     filename: file,
     columnOffset: -HEAD.length,
     cachedData: readCache(`${file}.cache`),
   });
-  const module = { exports: {} };
-  const run = script.runInThisContext() as (...args: unknown[]) => void;
-  run(createRequire(file), module, module.exports, file);
 }
 
 function readCache(file: string): Buffer | undefined {
