@@ -33,7 +33,10 @@ test.each([
   ["a log that the runtime must report to", "-d", "int"],
   ["several vCPUs", "-smp", "3"],
 ])("a machine starts and ends with %s", async (_what, ...args) => {
-  const { output, exitCode } = await runToEnd(["-M", "virt", "-m", "64", "-nographic", "-bios", firmware, ...args], "q");
+  const { output, exitCode } = await runToEnd(
+    ["-M", "virt", "-m", "64", "-nographic", "-bios", firmware, ...args],
+    "q",
+  );
   expect(output).toContain("ready");
   expect(exitCode).toBe(0);
 });
@@ -44,7 +47,15 @@ test("the steps of a start are told in order, when they are asked for", async ()
   const times = new Map(
     Array.from(errors.matchAll(/^startup_step (\S+ \S+) at (\S+) ms$/gm), ([, step = "", at]) => [step, Number(at)]),
   );
-  const order = ["main node", "main modules", "main arguments", "vcpu0 told", "vcpu0 ready", "main machine", "main running"];
+  const order = [
+    "main node",
+    "main modules",
+    "main arguments",
+    "vcpu0 told",
+    "vcpu0 ready",
+    "main machine",
+    "main running",
+  ];
   const found = order.map((step) => times.get(step));
   expect(found).not.toContain(undefined);
   expect(found).toEqual(found.toSorted((a, b) => Number(a) - Number(b)));
@@ -52,7 +63,10 @@ test("the steps of a start are told in order, when they are asked for", async ()
 });
 
 test("a machine that is too large is refused before anything starts", async () => {
-  const { errors, exitCode } = await runToEnd(["-M", "virt", "-m", "3G", "-smp", "64", "-nographic", "-bios", firmware], "");
+  const { errors, exitCode } = await runToEnd(
+    ["-M", "virt", "-m", "3G", "-smp", "64", "-nographic", "-bios", firmware],
+    "",
+  );
   expect(exitCode).toBe(1);
   expect(errors).toContain("use less RAM");
 });

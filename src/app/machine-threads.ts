@@ -38,15 +38,17 @@ export class MachineThreads {
     const worker = this.#waiting[kind].shift();
     if (!worker) throw new Error(`all ${kind} threads were started`);
     worker.on("error", failed);
-    const ready = firstMessage(worker);
+    const ready = kind === "vcpu" ? firstMessage(worker) : undefined;
     worker.postMessage(message);
-    if (kind === "vcpu") await ready;
+    await ready;
     return { terminate: async () => void (await worker.terminate()) };
   }
 
   /** Ends the threads that got nothing to run. */
   async close(): Promise<void> {
-    await Promise.all(Object.values(this.#waiting).flatMap((workers) => workers.splice(0).map((one) => one.terminate())));
+    await Promise.all(
+      Object.values(this.#waiting).flatMap((workers) => workers.splice(0).map((one) => one.terminate())),
+    );
   }
 }
 

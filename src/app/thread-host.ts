@@ -11,7 +11,11 @@ export type LogTarget = { readonly descriptor: number; readonly timestamps: bool
 /** What the host's engine can do, and the runtime made for it and the machine. */
 export type Engine = { readonly features: EngineFeatures; readonly runtime: CompiledRuntime };
 /** The first and only message to a thread. */
-export type StartMessage = { readonly thread: ThreadData; readonly log: LogTarget | undefined; readonly engine: Engine };
+export type StartMessage = {
+  readonly thread: ThreadData;
+  readonly log: LogTarget | undefined;
+  readonly engine: Engine;
+};
 
 export function threadHost(log: LogTarget | undefined): ThreadHost {
   return { clock: nodeClock(), log: openSink(log) };

@@ -25,7 +25,19 @@ const LIMIT_MS = 30_000;
 /** `getconf CLK_TCK`, which is 100 on every Linux that runs Node. */
 const MS_PER_TICK = 10;
 /** The steps in the order of the table; those of vCPUs are the last thread's. */
-const STEPS = ["node", "modules", "arguments", "loaded", "host", "booted", "told", "ready", "machine", "monitors", "running"];
+const STEPS = [
+  "node",
+  "modules",
+  "arguments",
+  "loaded",
+  "host",
+  "booted",
+  "told",
+  "ready",
+  "machine",
+  "monitors",
+  "running",
+];
 
 const { values, positionals } = parseArgs({
   options: {

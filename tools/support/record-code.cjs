@@ -9,8 +9,8 @@ const { setFlagsFromString } = require("node:v8");
 const vm = require("node:vm");
 const { isMainThread } = require("node:worker_threads");
 
-/** What the command switches on once its programs are loaded. A cache has to be made with the flags it is loaded with. */
-const LATE_FLAGS = ["experimental-wasm-branch-hinting", "experimental-wasm-relaxed-simd"];
+/** What the command has switched on since it loaded the program. A cache has to be made with the flags of its loading. */
+const LATE_FLAGS = process.env.RECORD_WITHOUT_FLAGS.split(",").filter((flag) => flag !== "");
 
 const { Script } = vm;
 vm.Script = class extends Script {

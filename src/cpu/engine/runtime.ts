@@ -9,7 +9,13 @@ import { generateInterpreter } from "#cpu/engine/interpreter.ts";
 import { pageCompare } from "#cpu/engine/page-compare.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
 import { REGION_TYPE } from "#cpu/engine/region-emitter.ts";
-import { type CompiledRuntime, type GeneratedRuntime, Observed, REGION_SLOTS, type RuntimeOptions } from "#cpu/engine/runtime-options.ts";
+import {
+  type CompiledRuntime,
+  type GeneratedRuntime,
+  Observed,
+  REGION_SLOTS,
+  type RuntimeOptions,
+} from "#cpu/engine/runtime-options.ts";
 import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";

@@ -312,9 +312,7 @@ const mapEntry = (b: Builder, base: number, host: Expr): Expr =>
 const PAGE_MAP_ROUTINES: readonly Routine[] = [
   routine("markDirty", [I32], undefined, (b, host) => b.store(mapEntry(b, PAGE_MAPS.dirty, host), 0, b.i32(1), 1)),
   routine("awaitPage", [I32], undefined, (b, host) =>
-    b.unlikely(b.load(I32, mapEntry(b, PAGE_MAPS.missing, host), 0, 1), () =>
-      b.effect("pageMissing", [b.cpu(), host]),
-    ),
+    b.unlikely(b.load(I32, mapEntry(b, PAGE_MAPS.missing, host), 0, 1), () => b.effect("pageMissing", [b.cpu(), host])),
   ),
   routine("isDirty", [I32], I32, (b, host) => b.return(b.load(I32, mapEntry(b, PAGE_MAPS.dirty, host), 0, 1))),
 ];

@@ -13,13 +13,7 @@ import { EXTENSION_NAMES, resolveExtensions } from "#cpu/isa/riscv/extensions.ts
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 
 const isa = riscvIsa(resolveExtensions(Object.fromEntries(EXTENSION_NAMES.map((name) => [name, true]))));
-const routines: readonly Routine[] = [
-  ...SOFTMMU_ROUTINES,
-  ...isa.routines,
-  fetchPage(),
-  callFar(2),
-  run(2),
-];
+const routines: readonly Routine[] = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(), callFar(2), run(2)];
 const functions: ReadonlyMap<string, Signature> = new Map([
   ...Object.entries(HOST_FUNCTIONS),
   ["interpret", INTERPRETER_TYPE],

@@ -10,7 +10,13 @@ import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
 import { Lockstep } from "#cpu/vcpu/lockstep.ts";
 import { type HostFunctions, makeRuntime, runtimeRoutines } from "#cpu/engine/runtime.ts";
-import { type CompiledRuntime, neededEvents, Observed, REGION_SLOTS, type RuntimeOptions } from "#cpu/engine/runtime-options.ts";
+import {
+  type CompiledRuntime,
+  neededEvents,
+  Observed,
+  REGION_SLOTS,
+  type RuntimeOptions,
+} from "#cpu/engine/runtime-options.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
 import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
@@ -126,7 +132,11 @@ export class Vcpu {
     const runtime = options.runtime ?? makeRuntime(isa, ofRuntime);
     writePageMaps(memory.buffer, layout);
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
-    const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS.first, maximum: REGION_SLOTS.most });
+    const table = new WebAssembly.Table({
+      element: "anyfunc",
+      initial: REGION_SLOTS.first,
+      maximum: REGION_SLOTS.most,
+    });
     const host: HostFunctions = this.#hostFunctions(ports);
     const instance = new WebAssembly.Instance(runtime.module, {
       [IMPORT_MODULE]: { ...host, memory, regions: table },
