@@ -2,9 +2,10 @@
  * What makes the command start fast is there and is taken: code caches, stored runtimes. And what has neither starts too.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { programScript } from "#app/load-program.ts";
+import { compileProgram } from "#app/load-program.ts";
 import { makeStoredRuntimes } from "#app/make-stored-runtimes.ts";
 import { ROOT } from "../tools/setup.mjs";
 import { runToEnd, testFolder, writeFirmware } from "./firmware.ts";
@@ -14,7 +15,8 @@ const folder = testFolder();
 const firmware = writeFirmware(folder);
 
 test.each(["command", "vcpu", "timer"])("V8 takes the code that the build has made of %s", (program) => {
-  expect(programScript(join(DIST, "programs", `${program}.cjs`)).cachedDataRejected).toBe(false);
+  const file = join(DIST, "programs", `${program}.cjs`);
+  expect(compileProgram(createRequire(file), file).usesCache).toBe(true);
 });
 
 test("the stored runtimes are what would be generated", () => {

@@ -2,34 +2,42 @@
  * Runs a bundled program with the code that V8 made of it before, so that it need not be parsed again.
  *
  *   FILE.cjs, FILE.cjs.cache (made by the build; another version of V8 does not take it) -> runs
+ *
+ * Node's modules come by `require`: an import of one touches everything in it, which draws in streams and more.
  */
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { Script } from "node:vm";
 
 const HEAD = "(function (require, module, exports, __filename) {";
 const TAIL = "\n})";
 
-/** Runs `file`, a CommonJS file's full name, to its end before this returns. */
-export function loadProgram(file: string): void {
+type Program = (require: NodeJS.Require, module: object, exports: object, filename: string) => void;
+
+/** Runs `dist/programs/NAME.cjs` to its end before this returns; `url` is that of a file in `dist/`. */
+export function loadProgram(url: string, name: string): void {
+  const require = createRequire(url);
+  const file = require.resolve(`./programs/${name}.cjs`);
   const module = { exports: {} };
-  const run = programScript(file).runInThisContext() as (...args: unknown[]) => void;
-  run(createRequire(file), module, module.exports, file);
+  compileProgram(require, file).run(require, module, module.exports, file);
 }
 
-/** A function of (require, module, exports, __filename). */
-export function programScript(file: string): Script {
-  return new Script(HEAD + readFileSync(file, "utf8") + TAIL, {
+/** `usesCache` is false when there is none that V8 takes. `require` need only know Node's modules. */
+export function compileProgram(
+  require: NodeJS.Require,
+  file: string,
+): { readonly run: Program; readonly usesCache: boolean } {
+  const { readFileSync } = require("node:fs") as typeof import("node:fs");
+  const { Script } = require("node:vm") as typeof import("node:vm");
+  const readCache = (): Buffer | undefined => {
+    try {
+      return readFileSync(`${file}.cache`);
+    } catch {
+      return undefined;
+    }
+  };
+  const script = new Script(HEAD + readFileSync(file, "utf8") + TAIL, {
     filename: file,
     columnOffset: -HEAD.length,
-    cachedData: readCache(`${file}.cache`),
+    cachedData: readCache(),
   });
-}
-
-function readCache(file: string): Buffer | undefined {
-  try {
-    return readFileSync(file);
-  } catch {
-    return undefined;
-  }
+  return { run: script.runInThisContext() as Program, usesCache: script.cachedDataRejected === false };
 }

@@ -9,7 +9,6 @@ import type { HostOptions } from "#app/cli/command-line.ts";
 import { daemonReady } from "#app/daemon.ts";
 import { openLog } from "#app/log-setup.ts";
 import type { MachineThreads } from "#app/machine-threads.ts";
-import { openMonitors } from "#app/monitors.ts";
 import { say } from "#app/messages.ts";
 import type { Run } from "#app/run-command.ts";
 import { nodeHost } from "#app/node-host.ts";
@@ -55,7 +54,11 @@ export async function runMachine({ machine, host: options }: Run, threads?: Mach
   );
   end.steps.unshift(() => host.close());
   markStep("host");
-  const running = await Machine.create(config, files, host);
+  // Monitors are loaded while the threads get ready.
+  const [running, { openMonitors }] = await Promise.all([
+    Machine.create(config, files, host),
+    import("#app/monitors.ts"),
+  ]);
   end.steps.unshift(() => running.quit());
   markStep("machine");
   const migration = new Migration(running, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
@@ -76,6 +79,7 @@ export async function runMachine({ machine, host: options }: Run, threads?: Mach
 /** `-machine none`: monitors that can be asked, and nothing else. */
 async function runWithoutMachine(config: MachineConfig, options: HostOptions): Promise<void> {
   if (options.pidfile !== undefined) writePidfile(options.pidfile);
+  const { openMonitors } = await import("#app/monitors.ts");
   const end = makeEnd();
   const host = await nodeHost(config, {
     exit: () => void end.run(0, "host-ui"),

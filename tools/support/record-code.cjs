@@ -3,7 +3,6 @@
  * RECORD_CODE_OF names. A worker never ends by itself, so it writes whenever it is about to wait; the last one counts.
  */
 const { renameSync, writeFileSync } = require("node:fs");
-const { syncBuiltinESMExports } = require("node:module");
 const path = require("node:path");
 const { setFlagsFromString } = require("node:v8");
 const vm = require("node:vm");
@@ -22,7 +21,6 @@ vm.Script = class extends Script {
     else writeBeforeWaits(this, file);
   }
 };
-syncBuiltinESMExports();
 
 function writeBeforeWaits(script, file) {
   const { wait } = Atomics;

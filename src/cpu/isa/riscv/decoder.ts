@@ -11,13 +11,9 @@ type Pattern = { readonly mask: number; readonly match: number };
 
 /** Fixed bits of a pattern string. */
 export function parsePattern(pattern: string): Pattern {
-  let mask = 0;
-  let match = 0;
-  for (const character of pattern) {
-    mask = (mask << 1) | (character === "." ? 0 : 1);
-    match = (match << 1) | (character === "1" ? 1 : 0);
-  }
-  return { mask, match };
+  // By the engine's own functions: each thread parses some hundred patterns before the guest can start.
+  const bits = (digits: string): number => Number.parseInt(digits.replaceAll(".", "0"), 2) | 0;
+  return { mask: bits(pattern.replaceAll("0", "1")), match: bits(pattern) };
 }
 
 type Fields = { -readonly [name in FieldName]: number };
