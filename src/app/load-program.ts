@@ -5,7 +5,9 @@
  *
  * Node's modules come by `require`: an import of one touches everything in it, which draws in streams and more.
  */
+import type * as nodeFs from "node:fs";
 import { createRequire } from "node:module";
+import type * as nodeVm from "node:vm";
 
 const HEAD = "(function (require, module, exports, __filename) {";
 const TAIL = "\n})";
@@ -25,8 +27,8 @@ export function compileProgram(
   require: NodeJS.Require,
   file: string,
 ): { readonly run: Program; readonly usesCache: boolean } {
-  const { readFileSync } = require("node:fs") as typeof import("node:fs");
-  const { Script } = require("node:vm") as typeof import("node:vm");
+  const { readFileSync } = require("node:fs") as typeof nodeFs;
+  const { Script } = require("node:vm") as typeof nodeVm;
   const readCache = (): Buffer | undefined => {
     try {
       return readFileSync(`${file}.cache`);
