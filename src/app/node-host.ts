@@ -2,7 +2,7 @@
  * The host of a machine in Node: threads, files, character devices.
  */
 import { prepareEngine } from "#app/engine.ts";
-import type { MachineThreads } from "#app/machine-threads.ts";
+import type { PreparedMachine } from "#app/prepared-machine.ts";
 import type { CharBackend, Disk } from "#core/host.ts";
 import { makeLog } from "#core/log.ts";
 import { CharMux } from "#io/char/mux.ts";
@@ -37,16 +37,16 @@ export type NodeHost = MachineHost & {
   readonly statistics: ReadonlyMap<string, DiskStatistics>;
 };
 
-/** Opens everything that the configuration names. `threads` are for its machine; they are ended if that fails. */
+/** Opens everything that the configuration names. `prepared` is for its machine; the threads are ended if that fails. */
 export async function nodeHost(
   config: MachineConfig,
   options: NodeHostOptions,
-  threads?: MachineThreads,
+  prepared?: PreparedMachine,
 ): Promise<NodeHost> {
   try {
-    return await openHost(config, options, threads);
+    return await openHost(config, options, prepared);
   } catch (error) {
-    await threads?.close();
+    await prepared?.threads.close();
     throw error;
   }
 }
@@ -54,8 +54,9 @@ export async function nodeHost(
 async function openHost(
   config: MachineConfig,
   options: NodeHostOptions,
-  threads: MachineThreads | undefined,
+  prepared: PreparedMachine | undefined,
 ): Promise<NodeHost> {
+  const threads = prepared?.threads;
   const log = openSink(options.log);
   const engine = threads?.loaded.then(() => prepareEngine(config, makeLog(config.log, log)));
   // Whoever starts a thread hears of it.
@@ -89,6 +90,7 @@ async function openHost(
   return {
     clock,
     timers: nodeTimers(clock),
+    memory: prepared?.memory,
     random: nodeRandom(),
     disks,
     statistics,

@@ -2,12 +2,11 @@
  * Runs what a command line asks for. What a machine consists of is loaded while its threads start.
  */
 import type { CommandLine } from "#app/cli/command-line.ts";
-import { MachineThreads } from "#app/machine-threads.ts";
 import { say, setMessagePrefix } from "#app/messages.ts";
+import { prepareMachine } from "#app/prepared-machine.ts";
 import { StartError } from "#app/start-error.ts";
 import { markStep } from "#app/startup-steps.ts";
 import type { MachineConfig } from "#machine/config.ts";
-import { virtLayout } from "#machine/virt/virt-layout.ts";
 
 export type Run = Extract<CommandLine, { kind: "run" }>;
 
@@ -23,10 +22,10 @@ export async function runCommand(run: Run): Promise<void> {
   checkAvailable(machine);
   markStep("arguments");
   const runs = machine.machine !== "none" && machine.boot.dumpdtb === undefined;
-  const threads = runs ? new MachineThreads(machine.smp.cpus) : undefined;
+  const prepared = runs ? prepareMachine(machine) : undefined;
   const { runMachine } = await import("#app/run-machine.ts");
   markStep("loaded");
-  await runMachine(run, threads);
+  await runMachine(run, prepared);
 }
 
 /** Throws before anything was started. */
@@ -34,5 +33,4 @@ function checkAvailable(machine: MachineConfig): void {
   const { accel, smp } = machine;
   if (accel.kind === "lockstep" && smp.cpus > 1)
     throw new StartError("-accel lockstep compares one vCPU, since others change the memory meanwhile; use -smp 1");
-  if (machine.machine !== "none") virtLayout(machine);
 }

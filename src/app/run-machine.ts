@@ -8,7 +8,7 @@ import { readBootFiles } from "#app/boot-files.ts";
 import type { HostOptions } from "#app/cli/command-line.ts";
 import { daemonReady } from "#app/daemon.ts";
 import { openLog } from "#app/log-setup.ts";
-import type { MachineThreads } from "#app/machine-threads.ts";
+import type { PreparedMachine } from "#app/prepared-machine.ts";
 import { say } from "#app/messages.ts";
 import type { Run } from "#app/run-command.ts";
 import { nodeHost } from "#app/node-host.ts";
@@ -28,10 +28,10 @@ import { nodeRandom } from "#platform/node/random.ts";
 const IDLE_MS = 1 << 30;
 
 /**
- * Resolves when the machine is up. `threads` are those that it will run in; absent when it only is to be described.
+ * Resolves when the machine is up. `prepared` is what was made for it ahead; absent when it only is to be described.
  * Rejects with errors that have a `code` and a sentence.
  */
-export async function runMachine({ machine, host: options }: Run, threads?: MachineThreads): Promise<void> {
+export async function runMachine({ machine, host: options }: Run, prepared?: PreparedMachine): Promise<void> {
   if (machine.machine === "none") return runWithoutMachine(machine, options);
   const files = await readBootFiles(machine.boot, options.dataDirectories);
   if (machine.boot.dumpdtb !== undefined) {
@@ -50,7 +50,7 @@ export async function runMachine({ machine, host: options }: Run, threads?: Mach
       say,
       log: log?.target,
     },
-    threads,
+    prepared,
   );
   end.steps.unshift(() => host.close());
   markStep("host");

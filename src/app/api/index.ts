@@ -5,8 +5,8 @@ import { readBytes } from "#platform/node/read-bytes.ts";
 import type { CharBackend, CharFrontend } from "#core/host.ts";
 import { parseCommandLine } from "#app/cli/command-line.ts";
 import { openLog } from "#app/log-setup.ts";
-import { MachineThreads } from "#app/machine-threads.ts";
 import { type NodeHost, nodeHost } from "#app/node-host.ts";
+import { prepareMachine } from "#app/prepared-machine.ts";
 import { expandArguments } from "#app/read-config.ts";
 import { Migration } from "#control/migration/migration.ts";
 import type { MachineConfig } from "#machine/config.ts";
@@ -140,7 +140,7 @@ export class Machine {
         chardevs: new Map([[CONSOLE_ID, console]]),
         log: log?.target,
       },
-      new MachineThreads(config.smp.cpus),
+      prepareMachine(config),
     );
     const machine = new Machine(await this.#build(config, options, host), host, console);
     const { incoming } = command.host;
