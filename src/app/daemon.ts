@@ -5,7 +5,6 @@
  *
  * The first process ends with 0 at "ready", or with the code of the second one, which has said what is wrong.
  */
-import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 
 /** Set for the second process. */
@@ -22,7 +21,8 @@ export function isDaemon(): boolean {
 }
 
 /** Starts this command once more as a daemon. Resolves with the code that this process is to exit with. */
-export function startDaemon(argv: readonly string[]): Promise<number> {
+export async function startDaemon(argv: readonly string[]): Promise<number> {
+  const { spawn } = await import("node:child_process");
   const script = process.argv[1] ?? "";
   const child = spawn(process.execPath, [...process.execArgv, script, ...argv], {
     detached: true,

@@ -14,7 +14,11 @@ export function setMessagePrefix(options: {
   prefix = () => `${options.timestamps ? `${new Date().toISOString()} ` : ""}${name}`;
 }
 
-/** Writes a line for the user. */
+let isGuarded = false;
+
+/** Writes a line for the user, if anybody still reads it. */
 export function say(line: string): void {
+  if (!isGuarded) process.stderr.on("error", () => {});
+  isGuarded = true;
   process.stderr.write(`${prefix()}${PROGRAM_NAME}: ${line}\n`);
 }

@@ -1,6 +1,7 @@
 /** Starts the threads of migrations in Node. */
 import { Worker } from "node:worker_threads";
-import type { LogTarget, MigrationWorkerData } from "#app/thread-host.ts";
+import { distFile } from "#app/dist-files.ts";
+import type { LogTarget, MigrationMessage } from "#app/thread-host.ts";
 import type { MigrationHost } from "#control/migration/migration.ts";
 import type { LogConfig } from "#core/log.ts";
 
@@ -8,8 +9,8 @@ import type { LogConfig } from "#core/log.ts";
 export function migrationHost(log: LogTarget | undefined, logConfig: LogConfig | undefined): MigrationHost {
   return {
     startMigration(thread) {
-      const workerData: MigrationWorkerData = { thread, log, logConfig };
-      const worker = new Worker(new URL("./workers/migration.js", import.meta.url), { workerData });
+      const worker = new Worker(distFile("start-thread.cjs"), { workerData: "migration" });
+      worker.postMessage({ thread, log, logConfig } satisfies MigrationMessage);
       let isWanted = true;
       return {
         port: {

@@ -1,15 +1,16 @@
 /**
  * The host of a machine in Node: threads, files, character devices.
  */
-import { Worker } from "node:worker_threads";
-import { setEngineFlags } from "#app/engine-flags.ts";
+import { prepareEngine } from "#app/engine.ts";
+import type { PreparedMachine } from "#app/prepared-machine.ts";
 import type { CharBackend, Disk } from "#core/host.ts";
+import { makeLog } from "#core/log.ts";
 import { CharMux } from "#io/char/mux.ts";
 import { countedDisk, type DiskStatistics } from "#io/block/counted-disk.ts";
 import { openRawDisk } from "#io/block/raw.ts";
-import { type LogTarget, openSink, type WorkerData } from "#app/thread-host.ts";
+import { type LogTarget, openSink } from "#app/thread-host.ts";
 import type { MachineConfig } from "#machine/config.ts";
-import type { MachineHost, ThreadHandle } from "#machine/machine.ts";
+import type { MachineHost } from "#machine/machine.ts";
 import { openChardev } from "#platform/node/chardev-open.ts";
 import { nodeClock, nodeTimers } from "#platform/node/clock.ts";
 import { openDiskFile } from "#platform/node/files-disk.ts";
@@ -36,9 +37,30 @@ export type NodeHost = MachineHost & {
   readonly statistics: ReadonlyMap<string, DiskStatistics>;
 };
 
-/** Opens everything that the configuration names. */
-export async function nodeHost(config: MachineConfig, options: NodeHostOptions): Promise<NodeHost> {
-  setEngineFlags();
+/** Opens everything that the configuration names. `prepared` is for its machine; the threads are ended if that fails. */
+export async function nodeHost(
+  config: MachineConfig,
+  options: NodeHostOptions,
+  prepared?: PreparedMachine,
+): Promise<NodeHost> {
+  try {
+    return await openHost(config, options, prepared);
+  } catch (error) {
+    await prepared?.threads.close();
+    throw error;
+  }
+}
+
+async function openHost(
+  config: MachineConfig,
+  options: NodeHostOptions,
+  prepared: PreparedMachine | undefined,
+): Promise<NodeHost> {
+  const threads = prepared?.threads;
+  const log = openSink(options.log);
+  const engine = threads?.loaded.then(() => prepareEngine(config, makeLog(config.log, log)));
+  // Whoever starts a thread hears of it.
+  engine?.catch(() => {});
   const clock = nodeClock();
   const disks = new Map<string, Disk>();
   const statistics = new Map<string, DiskStatistics>();
@@ -68,31 +90,26 @@ export async function nodeHost(config: MachineConfig, options: NodeHostOptions):
   return {
     clock,
     timers: nodeTimers(clock),
+    memory: prepared?.memory,
     random: nodeRandom(),
     disks,
     statistics,
     chardevs,
-    log: openSink(options.log),
+    log,
     ready() {
       for (const mux of muxes) mux.release();
     },
     async close() {
+      await threads?.close();
       for (const backend of opened) backend.close();
       for (const disk of disks.values()) await disk.close();
     },
-    startThread: (kind, thread) =>
-      new Promise<ThreadHandle>((resolve, reject) => {
-        const workerData: WorkerData = { thread, log: options.log };
-        const worker = new Worker(new URL(`./workers/${kind}.js`, import.meta.url), {
-          workerData,
-          resourceLimits: { stackSizeMb: 8 },
-        });
-        worker.once("message", () => resolve({ terminate: async () => void (await worker.terminate()) }));
-        worker.once("error", reject);
-        worker.on("error", (error) => {
-          options.say(`internal error in the ${kind} thread: ${error.message}`);
-          options.fail();
-        });
-      }),
+    async startThread(kind, thread) {
+      if (!threads || !engine) throw new Error("a host without threads cannot start one");
+      return threads.start(kind, { thread, log: options.log, engine: await engine }, (error) => {
+        options.say(`internal error in the ${kind} thread: ${error.message}`);
+        options.fail();
+      });
+    },
   };
 }

@@ -1,33 +1,18 @@
 /**
- * Runs the machine of a command line until the guest, the user or a signal ends it.
+ * Runs what a command line asks for. What a machine consists of is loaded while its threads start.
  */
-import { writeFile } from "node:fs/promises";
-import { constants } from "node:os";
-import { resolve } from "node:path";
-import { readBootFiles } from "#app/boot-files.ts";
-import type { CommandLine, HostOptions } from "#app/cli/command-line.ts";
-import { daemonReady } from "#app/daemon.ts";
-import { openLog } from "#app/log-setup.ts";
-import { openMonitors } from "#app/monitors.ts";
+import type { CommandLine } from "#app/cli/command-line.ts";
 import { say, setMessagePrefix } from "#app/messages.ts";
-import { migrationHost } from "#app/migration-host.ts";
-import { nodeHost } from "#app/node-host.ts";
-import { writePidfile } from "#app/pidfile.ts";
+import { prepareMachine } from "#app/prepared-machine.ts";
 import { StartError } from "#app/start-error.ts";
-import type { ShutdownReason } from "#control/monitor/context.ts";
-import type { Monitor } from "#control/monitor/monitor.ts";
-import { oneLine } from "#core/one-line.ts";
-import { Migration } from "#control/migration/migration.ts";
+import { markStep } from "#app/startup-steps.ts";
 import type { MachineConfig } from "#machine/config.ts";
-import { Machine, makeBootPlan } from "#machine/machine.ts";
-import { nodeRandom } from "#platform/node/random.ts";
 
-const IDLE_MS = 1 << 30;
-
-type Run = Extract<CommandLine, { kind: "run" }>;
+export type Run = Extract<CommandLine, { kind: "run" }>;
 
 /** Resolves when the machine is up. Rejects with errors that have a `code` and a sentence. */
-export async function runCommand({ machine, host: options }: Run): Promise<void> {
+export async function runCommand(run: Run): Promise<void> {
+  const { machine, host: options } = run;
   setMessagePrefix({
     timestamps: options.messageTimestamps,
     guestName: options.messageGuestName ? machine.name : undefined,
@@ -35,113 +20,17 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   if (options.processName !== undefined) process.title = options.processName;
   for (const warning of options.warnings) say(warning);
   checkAvailable(machine);
-  if (machine.machine === "none") return runWithoutMachine(machine, options);
-  const files = await readBootFiles(machine.boot, options.dataDirectories);
-  if (machine.boot.dumpdtb !== undefined) {
-    return dumpDeviceTree(machine.boot.dumpdtb, makeBootPlan(machine, files, nodeRandom()).fdtBlob);
-  }
-  if (options.pidfile !== undefined) writePidfile(options.pidfile);
-  const log = await openLog(options, say);
-  const config = { ...(options.daemonize ? withAbsolutePaths(machine) : machine), ...(log && { log: log.config }) };
-
-  const end = makeEnd();
-  const host = await nodeHost(config, {
-    exit: () => void end.run(0, "host-ui"),
-    fail: () => void end.run(1, "host-error"),
-    say,
-    log: log?.target,
-  });
-  end.steps.unshift(() => host.close());
-  const running = await Machine.create(config, files, host);
-  end.steps.unshift(() => running.quit());
-  const migration = new Migration(running, migrationHost(log?.target, log?.config));
-  end.monitor = openMonitors(options.monitors, config, running, migration, host, end);
-  running.on((event) => {
-    const isEnd = event.kind === "shutdown" && (running.actions.onShutdown === "poweroff" || event.exitCode !== 0);
-    if (isEnd) void end.run(event.exitCode);
-  });
-  if (options.incoming !== undefined) await awaitMachine(migration, options.incoming, end);
-  else if (!config.startStopped) await running.start();
-  host.ready();
-  if (options.daemonize) daemonReady();
+  markStep("arguments");
+  const runs = machine.machine !== "none" && machine.boot.dumpdtb === undefined;
+  const prepared = runs ? prepareMachine(machine) : undefined;
+  const { runMachine } = await import("#app/run-machine.ts");
+  markStep("loaded");
+  await runMachine(run, prepared);
 }
 
-/** `-machine none`: monitors that can be asked, and nothing else. */
-async function runWithoutMachine(config: MachineConfig, options: HostOptions): Promise<void> {
-  if (options.pidfile !== undefined) writePidfile(options.pidfile);
-  const end = makeEnd();
-  const host = await nodeHost(config, {
-    exit: () => void end.run(0, "host-ui"),
-    fail: () => void end.run(1, "host-error"),
-    say,
-  });
-  end.steps.unshift(() => host.close());
-  end.monitor = openMonitors(options.monitors, config, undefined, undefined, host, end);
-  // Without a monitor, too, it ends with a signal only.
-  setInterval(() => {}, IDLE_MS);
-  host.ready();
-  if (options.daemonize) daemonReady();
-}
-
-/** Resolves when it listens. A machine that cannot be loaded ends the process with 1, as in QEMU. */
-async function awaitMachine(migration: Migration, uri: string, end: End): Promise<void> {
-  if (uri === "defer") return;
-  const { loaded } = await migration.incoming({ uri }, !migration.startsStopped);
-  loaded.catch((error: Error) => {
-    say(`load of migration failed: ${oneLine(error.message)}`);
-    void end.run(1);
-  });
-}
-
-async function dumpDeviceTree(path: string, blob: Uint8Array): Promise<void> {
-  try {
-    await writeFile(path, blob);
-  } catch (cause) {
-    throw new StartError(`the device tree cannot be written to ${path}: ${(cause as Error).message}`, { cause });
-  }
-  say(`info: dtb dumped to ${path}. Exiting.`);
-}
-
-function checkAvailable({ accel, smp }: MachineConfig): void {
+/** Throws before anything was started. */
+function checkAvailable(machine: MachineConfig): void {
+  const { accel, smp } = machine;
   if (accel.kind === "lockstep" && smp.cpus > 1)
     throw new StartError("-accel lockstep compares one vCPU, since others change the memory meanwhile; use -smp 1");
-}
-
-/** A daemon leaves its folder, and a socket's name is needed again when it is removed. */
-function withAbsolutePaths(config: MachineConfig): MachineConfig {
-  const chardevs = config.chardevs.map((chardev) =>
-    chardev.kind === "unix" ? { ...chardev, path: resolve(chardev.path) } : chardev,
-  );
-  return { ...config, chardevs };
-}
-
-type End = {
-  readonly steps: (() => Promise<void>)[];
-  /** Whose clients are told; not for an end that they have heard of. */
-  monitor: Monitor | undefined;
-  run(exitCode: number, reason?: ShutdownReason): Promise<void>;
-};
-
-/** How the process ends: the steps in order, then the exit. Signals end it with 0, as in QEMU. */
-function makeEnd(): End {
-  const steps: (() => Promise<void>)[] = [];
-  let isEnding = false;
-  const run = async (exitCode: number, reason?: ShutdownReason): Promise<void> => {
-    if (isEnding) return;
-    isEnding = true;
-    if (reason) end.monitor?.emit("SHUTDOWN", { guest: false, reason });
-    for (const step of steps) await step();
-    // The rest of the output goes out before the process ends.
-    process.stdout.write("", () => process.exit(exitCode));
-  };
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      // Whoever asks twice does not want to wait for the first.
-      if (isEnding) process.exit(1);
-      say(`terminating on signal ${constants.signals[signal]} (${signal})`);
-      void run(0, "host-signal");
-    });
-  }
-  const end: End = { steps, monitor: undefined, run };
-  return end;
 }

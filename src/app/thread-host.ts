@@ -1,15 +1,24 @@
-/** What a worker thread is started with, and what it makes of it. */
-import type { LogConfig, LogSink } from "#core/log.ts";
+/** What a worker thread is given to run, and what it makes of it. */
 import type { MigrationThreadData } from "#control/migration/thread.ts";
+import type { LogConfig, LogSink } from "#core/log.ts";
+import type { EngineFeatures } from "#cpu/engine/features.ts";
+import type { CompiledRuntime } from "#cpu/engine/runtime-options.ts";
 import type { ThreadData, ThreadHost } from "#machine/vcpu-thread.ts";
 import { nodeClock } from "#platform/node/clock.ts";
 import { logSink } from "#platform/node/log-file.ts";
 
 /** The log's file and whether its trace events carry the time. */
 export type LogTarget = { readonly descriptor: number; readonly timestamps: boolean };
-export type WorkerData = { readonly thread: ThreadData; readonly log: LogTarget | undefined };
-/** The same for the thread of a migration. */
-export type MigrationWorkerData = {
+/** What the host's engine can do, and the runtime made for it and the machine. */
+export type Engine = { readonly features: EngineFeatures; readonly runtime: CompiledRuntime };
+/** The first and only message to a thread. */
+export type StartMessage = {
+  readonly thread: ThreadData;
+  readonly log: LogTarget | undefined;
+  readonly engine: Engine;
+};
+/** The first message to the thread of a migration. */
+export type MigrationMessage = {
   readonly thread: MigrationThreadData;
   readonly log: LogTarget | undefined;
   readonly logConfig: LogConfig | undefined;

@@ -12,6 +12,10 @@ const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
 /** Each event's arguments and text. A new event is a row here and a call at its place. */
 export const TRACE_EVENTS = {
+  // Starting. Thread: the one that is named. Time is the host's monotonic clock.
+  startup_step: (thread: string, step: string, timeNs: number) =>
+    `${thread} ${step} at ${(timeNs / 1e6).toFixed(3)} ms`,
+
   // The machine. Thread: machine.
   vm_state_notify: (isRunning: boolean) => `running ${isRunning ? 1 : 0}`,
   system_shutdown_request: (exitCode: number) => `exit code ${exitCode}`,

@@ -10,7 +10,7 @@ import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import { OperationQueue } from "#core/operation-queue.ts";
 import { waitAsync } from "#core/wait-async.ts";
 import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
-import { CONTROL, LayoutError, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
+import { CONTROL, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { DirtyMap } from "#memory/dirty-map.ts";
 import { PageMissing } from "#hw/bus/page-missing.ts";
 import type { Dma } from "#hw/bus/types.ts";
@@ -25,6 +25,7 @@ import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
 import { MemoryMissingError } from "#machine/memory-missing-error.ts";
 import { PageFaults } from "#machine/page-faults.ts";
 import { guestDma, requirePages } from "#machine/guest-dma.ts";
+import { allocateMemory } from "#machine/machine-memory.ts";
 import { MigrationPort } from "#machine/migration-port.ts";
 import { rtcClock } from "#machine/rtc-clock.ts";
 import type { ThreadData } from "#machine/vcpu-thread.ts";
@@ -46,6 +47,8 @@ export type MachineHost = {
   /** Backends by the ids of the configuration; drives of `interface` pflash are "pflash0" and "pflash1". */
   readonly disks: ReadonlyMap<string, Disk>;
   readonly chardevs: ReadonlyMap<string, CharBackend>;
+  /** The machine's memory, zeroed, if it was made ahead. */
+  readonly memory?: WebAssembly.Memory | undefined;
   /** Where the machine thread's part of the log goes; threads are given theirs by the host. */
   readonly log?: LogSink | undefined;
   /** Starts a vCPU's or the timer's thread; resolves when it could run. */
@@ -171,8 +174,7 @@ export class Machine {
     this.#log = makeLog(config.log, host.log);
     this.layout = virtLayout(config);
     this.#plan = makeBootPlan(config, files, host.random);
-    const pages = this.layout.totalBytes / 65_536;
-    this.memory = allocate(pages);
+    this.memory = host.memory ?? allocateMemory(this.layout);
     const { buffer } = this.memory;
     this.#words = new Int32Array(buffer);
     this.#faults = new PageFaults(buffer, this.layout);
@@ -518,17 +520,5 @@ export class Machine {
 
   #emit(event: MachineEvent): void {
     for (const listener of this.#listeners) listener(event);
-  }
-}
-
-/** Throws `LayoutError` when the host has not that much. */
-function allocate(pages: number): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  } catch (cause) {
-    throw new LayoutError(
-      `the host did not give the ${Math.ceil(pages / 16)} MiB of memory that the machine needs; use less RAM (-m) or fewer vCPUs (-smp)`,
-      { cause },
-    );
   }
 }

@@ -1,10 +1,11 @@
 /**
- * What a vCPU's thread does: runs guest code, serves requests, parks. Also the timer's thread.
+ * What a vCPU's thread does: runs guest code, serves requests, parks.
  */
 import type { Clock } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import type { SharedLock } from "#core/shared-lock.ts";
-import { probeEngineFeatures } from "#cpu/engine/features.ts";
+import type { EngineFeatures } from "#cpu/engine/features.ts";
+import type { CompiledRuntime } from "#cpu/engine/runtime-options.ts";
 import { CONTROL, ExitReason, Feature, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { Vcpu, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
 import { Irq, MENVCFG } from "#cpu/isa/riscv/constants.ts";
@@ -15,11 +16,12 @@ import type { MachineConfig } from "#machine/config.ts";
 import { MmioCaller } from "#machine/mmio-mailbox.ts";
 import { PageFaults } from "#machine/page-faults.ts";
 import { VcpuPark } from "#machine/vcpu-park.ts";
+import { runtimeSetup } from "#machine/runtime-setup.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
-import { requestVcpu, vcpuBlock, vcpuLine } from "#machine/interrupt-lines.ts";
+import { vcpuBlock, vcpuLine } from "#machine/interrupt-lines.ts";
 import { isMachineDevice, VIRT_RESET_VECTOR } from "#machine/virt/machine-devices.ts";
 import { makeSharedDevices, type SharedDevices } from "#machine/virt/shared-devices.ts";
-import { cpuExtensions, virtLayout } from "#machine/virt/virt-layout.ts";
+import { virtLayout } from "#machine/virt/virt-layout.ts";
 
 /** What a thread is given; plain data and the shared memory. */
 export type ThreadData = {
@@ -29,33 +31,27 @@ export type ThreadData = {
   readonly vcpu: number;
 };
 
-/** V8 replaces code only when it is entered anew, so vCPUs leave and re-enter guest code this often. */
-const TICK_MS = 4;
-/**
- * By engine, entries of a place in the code after which it is translated: about where that pays (docs/performance.md),
- * or soon, to compare much.
- */
-const HOT_THRESHOLD = { wasm: 16_000, interp: 0, lockstep: 50 } as const;
-const IDLE_CAP_MS = 1000;
-
 /** What a thread has of its host. */
 export type ThreadHost = {
   readonly clock: Clock;
   /** Where the log goes; absent when there is none. */
   readonly log?: LogSink | undefined;
 };
+/** What a vCPU's thread has beyond that: what its host's engine can do, and the runtime made for the machine. */
+export type VcpuThreadHost = ThreadHost & { readonly features: EngineFeatures; readonly runtime: CompiledRuntime };
 
 /** Runs a vCPU until the machine quits; `ready` is called once it could start. Thread: its own. */
-export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, ready: () => void): void {
+export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => void): void {
   const { memory, config } = data;
-  const log = makeLog(config.log, sink);
+  const { clock, features, runtime } = host;
+  const log = makeLog(config.log, host.log);
   const layout = virtLayout(config);
   const words = new Int32Array(memory.buffer);
   const block = vcpuBlock(layout, data.vcpu);
   const machineClock = new MachineClock(clock, memory.buffer);
   const deadlines = new Deadlines(memory.buffer, layout.vcpuCount);
   const devices = makeSharedDevices(memory.buffer, layout, config.machineOptions, machineClock, deadlines, log.trace);
-  const extensions = cpuExtensions(config.cpu);
+  const { extensions, options } = runtimeSetup(config, features, log);
   const isa = riscvIsa(extensions);
   const hartLog = { log, isa, memory: memory.buffer, block, hart: data.vcpu };
   const park = new VcpuPark(words, block, data.vcpu, log.trace);
@@ -85,9 +81,10 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
   };
   const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, isa, observedPorts(ports, data.vcpu, log), {
-    hotThreshold: HOT_THRESHOLD[config.accel.kind],
-    lockstep: config.accel.kind === "lockstep",
-    features: probeEngineFeatures(),
+    hotThreshold: options.hotThreshold,
+    lockstep: options.lockstep,
+    features,
+    runtime,
     nowMs: () => clock.nowNs() / 1e6,
     observer: hartObserver(hartLog),
   });
@@ -237,38 +234,4 @@ function supervisorTimer(
     deadlines.setStimecmp(hart, expired ? Number.POSITIVE_INFINITY : compare);
   };
   return () => lock.with(update);
-}
-
-/** Raises timer interrupts when they are due, and ticks while somebody runs. Thread: its own. */
-export function runTimer(data: ThreadData, { clock }: ThreadHost): void {
-  const { memory, config } = data;
-  const layout = virtLayout(config);
-  const words = new Int32Array(memory.buffer);
-  const machineClock = new MachineClock(clock, memory.buffer);
-  const deadlines = new Deadlines(memory.buffer, layout.vcpuCount);
-  const { mtimer, lock } = makeSharedDevices(memory.buffer, layout, config.machineOptions, machineClock, deadlines);
-  const harts = Array.from({ length: layout.vcpuCount }, (_, hart) => vcpuBlock(layout, hart));
-  const supervisorLines = harts.map((block) => vcpuLine(words, block, Irq.SupervisorTimer));
-  for (;;) {
-    const busy = Atomics.load(words, CONTROL.runningVcpus) > 0;
-    if (Atomics.load(words, CONTROL.running) === 0) Atomics.wait(words, CONTROL.running, 0);
-    else deadlines.sleep(lock, () => machineClock.ticks(), busy ? TICK_MS : IDLE_CAP_MS);
-    const now = machineClock.ticks();
-    // Under the lock, so that a comparator that is written meanwhile is not lost.
-    lock.with(() =>
-      harts.forEach((_block, hart) => {
-        if (now >= deadlines.stimecmp(hart)) {
-          deadlines.setStimecmp(hart, Number.POSITIVE_INFINITY);
-          supervisorLines[hart]?.set(true);
-        }
-        if (now >= deadlines.mtimecmp(hart)) {
-          deadlines.setMtimecmp(hart, Number.POSITIVE_INFINITY);
-          mtimer.update(hart);
-        }
-      }),
-    );
-    for (const block of harts) {
-      if (Atomics.load(words, (block + VCPU.park) >>> 2) === 0) requestVcpu(words, block, Request.Tick);
-    }
-  }
 }

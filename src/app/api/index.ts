@@ -7,8 +7,10 @@ import { parseCommandLine } from "#app/cli/command-line.ts";
 import { openLog } from "#app/log-setup.ts";
 import { migrationHost } from "#app/migration-host.ts";
 import { type NodeHost, nodeHost } from "#app/node-host.ts";
+import { prepareMachine } from "#app/prepared-machine.ts";
 import { expandArguments } from "#app/read-config.ts";
 import { Migration } from "#control/migration/migration.ts";
+import type { MachineConfig } from "#machine/config.ts";
 import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
 
 export type { MachineEvent } from "#machine/machine.ts";
@@ -129,27 +131,41 @@ export class Machine {
       serials: [CONSOLE_ID],
       ...(log && { log: log.config }),
     };
-    const read = async (path: string | undefined): Promise<Uint8Array | undefined> =>
-      path === undefined ? undefined : readBytes(path);
-    const host = await nodeHost(config, {
-      exit: () => {},
-      fail: () => {},
-      say: (line) => process.stderr.write(`${line}\n`),
-      chardevs: new Map([[CONSOLE_ID, console]]),
-      log: log?.target,
-    });
-    const files = {
-      firmware: await read(options.firmware),
-      kernel: await read(options.kernel),
-      initrd: await read(options.initrd),
-    };
-    const board = await BoardMachine.create(config, files, host);
+    const host = await nodeHost(
+      config,
+      {
+        exit: () => {},
+        fail: () => {},
+        say: (line) => process.stderr.write(`${line}\n`),
+        chardevs: new Map([[CONSOLE_ID, console]]),
+        log: log?.target,
+      },
+      prepareMachine(config),
+    );
+    const board = await Machine.#build(config, options, host);
     const migration = new Migration(board, migrationHost(log?.target, log?.config));
     const machine = new Machine(board, host, console, migration);
     const { incoming } = command.host;
     if (incoming !== undefined && incoming !== "defer") await machine.#await(incoming, !config.startStopped);
     host.ready();
     return machine;
+  }
+
+  /** Nothing of the host is left behind when it fails. */
+  static async #build(config: MachineConfig, options: MachineOptions, host: NodeHost): Promise<BoardMachine> {
+    const read = async (path: string | undefined): Promise<Uint8Array | undefined> =>
+      path === undefined ? undefined : readBytes(path);
+    try {
+      const files = {
+        firmware: await read(options.firmware),
+        kernel: await read(options.kernel),
+        initrd: await read(options.initrd),
+      };
+      return await BoardMachine.create(config, files, host);
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
   }
 
   private constructor(machine: BoardMachine, host: NodeHost, console: Console, migration: Migration) {

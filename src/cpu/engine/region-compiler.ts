@@ -6,6 +6,7 @@
 import type { CodePages } from "#cpu/engine/code-pages.ts";
 import { findRegion, type Region } from "#cpu/engine/region.ts";
 import { emitRegion, REGION_ROUTINES, type RegionOptions, type Siblings } from "#cpu/engine/region-emitter.ts";
+import { REGION_SLOTS } from "#cpu/engine/runtime-options.ts";
 import type { Routine } from "#cpu/engine/routine.ts";
 import { Translations } from "#cpu/engine/translated.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
@@ -181,6 +182,8 @@ export class RegionCompiler {
   #allocate(): number {
     const free = this.#freeSlots.pop();
     if (free !== undefined) return free;
+    if (this.#nextSlot === this.#table.length && this.#nextSlot < REGION_SLOTS.most)
+      this.#table.grow(Math.min(this.#nextSlot, REGION_SLOTS.most - this.#nextSlot));
     if (this.#nextSlot < this.#table.length) return this.#nextSlot++;
     this.#pages.dropSlots();
     this.statistics.drops++;

@@ -1,16 +1,22 @@
 /**
- * The runtime module: routines, interpreter and dispatcher of one guest architecture, for one machine layout.
+ * The runtime module: routines, interpreter and dispatcher of one guest architecture; any machine layout will do.
  *
  *   run(cpu): loop { fetch TLB -> code page -> compiled region, or interpreter -> next pc }
  *
  * `run` returns an `ExitReason` whenever TypeScript is needed; everything else stays in WebAssembly.
  */
-import type { EngineFeatures } from "#cpu/engine/features.ts";
-import { generateInterpreter, type HandlerTable } from "#cpu/engine/interpreter.ts";
+import { generateInterpreter } from "#cpu/engine/interpreter.ts";
 import { pageCompare } from "#cpu/engine/page-compare.ts";
 import { emitRoutine, type Routine, routine } from "#cpu/engine/routine.ts";
 import { REGION_TYPE } from "#cpu/engine/region-emitter.ts";
-import { Access, pageMapRoutines, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
+import {
+  type CompiledRuntime,
+  type GeneratedRuntime,
+  Observed,
+  REGION_SLOTS,
+  type RuntimeOptions,
+} from "#cpu/engine/runtime-options.ts";
+import { Access, NO_HOST, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
@@ -19,8 +25,8 @@ import {
   COUNT_MASK,
   ExitReason,
   FETCH_TLB,
-  type MemoryLayout,
   PAGE_BYTES,
+  PAGE_MAPS,
   Record,
   VCPU,
   JUMP_CACHE,
@@ -28,8 +34,8 @@ import {
 } from "#cpu/vcpu/layout.ts";
 import { encodeModule, type FunctionType, type ModuleImport } from "#cpu/wasm/module.ts";
 
-/** Slots of the region table. */
-export const REGION_SLOTS = 65_536;
+/** As much as WebAssembly can have: a memory may have less. */
+const MAX_MEMORY_PAGES = 65_536;
 /** How deep guest calls may nest as WebAssembly calls. */
 const MAX_DEPTH = 200;
 
@@ -37,18 +43,6 @@ const type = (params: FunctionType["params"], results: FunctionType["results"] =
   params,
   results,
 });
-
-/** Events that the generated code reports to a log; each costs nothing unless it is asked for. */
-export const Observed = {
-  /** A trap is about to be taken: cause, value and pc are in the block. */
-  Trap: 1,
-  /** A page enters the data TLB: helperC is the virtual address, helperA the physical one, helperB the permissions. */
-  Data: 2,
-  /** The same for the fetch TLB. */
-  Fetch: 4,
-  /** The dispatcher is about to enter code at the pc in the block. */
-  Enter: 8,
-} as const;
 
 /** What TypeScript provides. */
 export const HOST_FUNCTIONS = {
@@ -75,13 +69,6 @@ export const HOST_FUNCTIONS = {
 export type HostFunctionName = keyof typeof HOST_FUNCTIONS;
 export type HostFunctions = { readonly [name in HostFunctionName]: (...args: number[]) => number | void };
 
-export type RuntimeModule = {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly handlers: HandlerTable;
-  /** Names of the runtime's functions that regions import. */
-  readonly routines: readonly Routine[];
-};
-
 /** Routines that report an event when they are called; `helperC` holds their i64 parameter then, if they have one. */
 const OBSERVED_ROUTINES: Readonly<Record<string, number>> = { takeTrap: Observed.Trap, fillTlb: Observed.Data };
 
@@ -99,29 +86,18 @@ function reporting(r: Routine, event: number): Routine {
 
 const report = (b: Builder, event: number): void => b.effect("observe", [b.cpu(), b.i32(event)]);
 
-export type RuntimeOptions = {
-  /** Entries of a place in the code after which a region is asked for; 0 never asks. */
-  readonly hotThreshold: number;
-  readonly features: EngineFeatures;
-  /** Leave regions to TypeScript; `ExitReason.Region`. */
-  readonly lockstep?: boolean | undefined;
-  /** Bits of `Observed`: code for these events is made only when they are asked for. */
-  readonly observed?: number | undefined;
-};
-
-/** Generates the runtime module. */
-export function generateRuntime(isa: Isa, layout: MemoryLayout, options: RuntimeOptions): RuntimeModule {
-  const { hotThreshold, features, lockstep = false, observed = 0 } = options;
-  const routines = [
-    ...SOFTMMU_ROUTINES,
-    ...pageMapRoutines(layout),
-    ...isa.routines,
-    fetchPage(layout, observed),
-    callFar(hotThreshold),
-  ].map((r) => {
+/** The routines of the runtime that has these options, all of them exported. */
+export function runtimeRoutines(isa: Isa, { hotThreshold, observed = 0 }: RuntimeOptions): readonly Routine[] {
+  return [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(observed), callFar(hotThreshold)].map((r) => {
     const event = (OBSERVED_ROUTINES[r.name] ?? 0) & observed;
     return event === 0 ? r : reporting(r, event);
   });
+}
+
+/** Generates the runtime module; tens of milliseconds. */
+export function generateRuntime(isa: Isa, options: RuntimeOptions): GeneratedRuntime {
+  const { hotThreshold, features, lockstep = false, observed = 0 } = options;
+  const routines = runtimeRoutines(isa, options);
   const hostNames = Object.keys(HOST_FUNCTIONS) as HostFunctionName[];
   const names = [...hostNames, ...routines.map((r) => r.name), "pageDiffers", "interpret", "run"];
   const indices = new Map(names.map((name, index) => [name, index]));
@@ -133,8 +109,8 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, options: Runtime
   const interpreter = generateInterpreter(isa, functionIndex, hotThreshold, features);
   const imports: ModuleImport[] = [
     ...hostNames.map((name): ModuleImport => ({ kind: "function", name, type: HOST_FUNCTIONS[name] })),
-    { kind: "memory", name: "memory", maximumPages: layout.totalBytes / 65_536 },
-    { kind: "table", name: "regions", minimum: REGION_SLOTS },
+    { kind: "memory", name: "memory", maximumPages: MAX_MEMORY_PAGES },
+    { kind: "table", name: "regions", minimum: REGION_SLOTS.first },
   ];
   const bytes = encodeModule({
     types: [REGION_TYPE],
@@ -147,14 +123,20 @@ export function generateRuntime(isa: Isa, layout: MemoryLayout, options: Runtime
     ],
     exports: routines.map((r) => r.name).concat("interpret", "run"),
   });
-  return { bytes, handlers: interpreter.handlers, routines };
+  return { bytes, handlers: interpreter.handlers };
+}
+
+/** Generates and compiles. Thread: any that can compile synchronously. */
+export function makeRuntime(isa: Isa, options: RuntimeOptions): CompiledRuntime {
+  const { bytes, handlers } = generateRuntime(isa, options);
+  return { module: new WebAssembly.Module(bytes), handlers };
 }
 
 /**
  * Code page of the guest page at `va`, entered in the fetch TLB; 0 with a trap recorded.
  * A page whose bytes have changed since it was decoded is decoded anew; it is compared once a `fetchEpoch`.
  */
-export function fetchPage(layout: MemoryLayout, observed = 0): Routine {
+export function fetchPage(observed = 0): Routine {
   return routine("fetchPage", [I64], I32, (b, va) => {
     const mode = b.get(I32, VCPU.privilege);
     const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Execute), mode]));
@@ -167,8 +149,8 @@ export function fetchPage(layout: MemoryLayout, observed = 0): Routine {
       report(b, Observed.Fetch);
     }
     const hostPage = b.let(b.and(host, b.i32(-PAGE_BYTES)));
-    const index = b.shl(b.shrU(b.sub(hostPage, b.i32(layout.ramStart)), b.i32(12)), b.i32(2));
-    const page = b.variable(b.load(I32, b.add(b.cpu(), index), layout.codeIndex));
+    const index = b.add(b.load(I32, b.i32(0), PAGE_MAPS.codeIndex), b.shl(b.shrU(hostPage, b.i32(12)), b.i32(2)));
+    const page = b.variable(b.load(I32, b.add(b.cpu(), index), 0));
     const epoch = b.let(b.get(I32, VCPU.fetchEpoch));
     b.if(
       b.eqz(page),

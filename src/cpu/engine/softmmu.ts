@@ -15,9 +15,9 @@ import {
   FILL_LIST,
   INVALID_TAG,
   JUMP_GENERATION_STEP,
-  type MemoryLayout,
   MMU_MODES,
   MmuMode,
+  PAGE_MAPS,
   TLB,
   VCPU,
   VCPU_FETCH_TLBS,
@@ -304,19 +304,21 @@ const probe = (name: string, access: number, tag: number): Routine =>
     b.return(host);
   });
 
+/** Address of the entry of the page at `host` in the map of bytes whose base is at `base`; see `PAGE_MAPS`. */
+const mapEntry = (b: Builder, base: number, host: Expr): Expr =>
+  b.add(b.load(I32, b.i32(0), base), b.shrU(host, b.i32(12)));
+
 /** The page maps by host address; a byte is 0 or 1. `awaitPage` returns when the page is there. */
-export function pageMapRoutines(layout: MemoryLayout): readonly Routine[] {
-  const entry = (b: Builder, host: Expr): Expr => b.shrU(b.sub(host, b.i32(layout.ramStart)), b.i32(12));
-  return [
-    routine("markDirty", [I32], undefined, (b, host) => b.store(entry(b, host), layout.dirtyMap, b.i32(1), 1)),
-    routine("awaitPage", [I32], undefined, (b, host) =>
-      b.unlikely(b.load(I32, entry(b, host), layout.missingMap, 1), () => b.effect("pageMissing", [b.cpu(), host])),
-    ),
-    routine("isDirty", [I32], I32, (b, host) => b.return(b.load(I32, entry(b, host), layout.dirtyMap, 1))),
-  ];
-}
+const PAGE_MAP_ROUTINES: readonly Routine[] = [
+  routine("markDirty", [I32], undefined, (b, host) => b.store(mapEntry(b, PAGE_MAPS.dirty, host), 0, b.i32(1), 1)),
+  routine("awaitPage", [I32], undefined, (b, host) =>
+    b.unlikely(b.load(I32, mapEntry(b, PAGE_MAPS.missing, host), 0, 1), () => b.effect("pageMissing", [b.cpu(), host])),
+  ),
+  routine("isDirty", [I32], I32, (b, host) => b.return(b.load(I32, mapEntry(b, PAGE_MAPS.dirty, host), 0, 1))),
+];
 
 export const SOFTMMU_ROUTINES: readonly Routine[] = [
+  ...PAGE_MAP_ROUTINES,
   fillTlb,
   flushTranslations,
   flushTlbs,

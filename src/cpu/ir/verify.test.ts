@@ -3,7 +3,7 @@ import { PAGE_COMPARE_TYPE } from "#cpu/engine/page-compare.ts";
 import type { Routine } from "#cpu/engine/routine.ts";
 import { INTERPRETER_TYPE } from "#cpu/engine/interpreter.ts";
 import { callFar, fetchPage, HOST_FUNCTIONS, run } from "#cpu/engine/runtime.ts";
-import { pageMapRoutines, SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
+import { SOFTMMU_ROUTINES } from "#cpu/engine/softmmu.ts";
 import { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, F64, I32, I64 } from "#cpu/ir/ir.ts";
 import { printIr } from "#cpu/ir/print.ts";
@@ -11,18 +11,9 @@ import { type Signature, verifyIr } from "#cpu/ir/verify.ts";
 import { FIELD_OPERANDS, type IsaOperands } from "#cpu/isa/isa.ts";
 import { EXTENSION_NAMES, resolveExtensions } from "#cpu/isa/riscv/extensions.ts";
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
-import { layoutMemory } from "#cpu/vcpu/layout.ts";
 
 const isa = riscvIsa(resolveExtensions(Object.fromEntries(EXTENSION_NAMES.map((name) => [name, true]))));
-const layout = layoutMemory(1, [{ name: "ram", sizeBytes: 65_536 }]);
-const routines: readonly Routine[] = [
-  ...SOFTMMU_ROUTINES,
-  ...pageMapRoutines(layout),
-  ...isa.routines,
-  fetchPage(layout),
-  callFar(2),
-  run(2),
-];
+const routines: readonly Routine[] = [...SOFTMMU_ROUTINES, ...isa.routines, fetchPage(), callFar(2), run(2)];
 const functions: ReadonlyMap<string, Signature> = new Map([
   ...Object.entries(HOST_FUNCTIONS),
   ["interpret", INTERPRETER_TYPE],

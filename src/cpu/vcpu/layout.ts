@@ -237,6 +237,21 @@ export const CONTROL = {
 } as const;
 
 /**
+ * Where the page maps lie, i32 each at a byte offset from the start of the memory, so that one runtime serves every
+ * layout. An entry is at its base plus the number of the host page, times the bytes of an entry. The same for all vCPUs.
+ */
+export const PAGE_MAPS = { codeIndex: 512, dirty: 516, missing: 520 } as const;
+
+/** Fills {@link PAGE_MAPS}. Thread: any. */
+export function writePageMaps(memory: ArrayBufferLike, layout: MemoryLayout): void {
+  const view = new DataView(memory);
+  const firstPage = layout.ramStart / PAGE_BYTES;
+  view.setInt32(PAGE_MAPS.codeIndex, layout.codeIndex - 4 * firstPage, true);
+  view.setInt32(PAGE_MAPS.dirty, layout.dirtyMap - firstPage, true);
+  view.setInt32(PAGE_MAPS.missing, layout.missingMap - firstPage, true);
+}
+
+/**
  * The physical memory that is RAM-like, for the page walk: i32 count, then entries of
  * i64 first address, i64 size, i32 host address, i32 flags. Owner: machine thread.
  */

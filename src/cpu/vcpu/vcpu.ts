@@ -9,7 +9,14 @@ import { CodePages } from "#cpu/engine/code-pages.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
 import { Lockstep } from "#cpu/vcpu/lockstep.ts";
-import { generateRuntime, type HostFunctions, Observed, REGION_SLOTS } from "#cpu/engine/runtime.ts";
+import { type HostFunctions, makeRuntime, runtimeRoutines } from "#cpu/engine/runtime.ts";
+import {
+  type CompiledRuntime,
+  neededEvents,
+  Observed,
+  REGION_SLOTS,
+  type RuntimeOptions,
+} from "#cpu/engine/runtime-options.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
 import { Pmp } from "#cpu/isa/riscv/pmp.ts";
 import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
@@ -23,6 +30,7 @@ import {
   VCPU_TLBS,
   JUMP_CACHE,
   VCPU_JUMP_CACHE,
+  writePageMaps,
 } from "#cpu/vcpu/layout.ts";
 import { IMPORT_MODULE } from "#cpu/wasm/module.ts";
 
@@ -68,6 +76,8 @@ export type VcpuOptions = {
   readonly observer?: VcpuObserver | undefined;
   /** Run every region with both engines; throws `LockstepError` at the first difference. */
   readonly lockstep?: boolean | undefined;
+  /** Made for these options, and for what {@link neededEvents} says; made here by default. */
+  readonly runtime?: CompiledRuntime | undefined;
 };
 
 type RuntimeExports = {
@@ -115,14 +125,20 @@ export class Vcpu {
     this.words = new Int32Array(memory.buffer);
     this.#observer = options.observer;
     this.pmp = new Pmp(memory.buffer, this.cpu, ports.guestError);
-    const runtime = generateRuntime(isa, layout, {
+    const ofRuntime: RuntimeOptions = {
       ...options,
-      observed: (options.observer?.observed ?? 0) | (options.lockstep ? Observed.Data : 0),
-    });
+      observed: neededEvents(options.observer?.observed ?? 0, options.lockstep ?? false),
+    };
+    const runtime = options.runtime ?? makeRuntime(isa, ofRuntime);
+    writePageMaps(memory.buffer, layout);
     this.pages = new CodePages(isa, runtime.handlers, memory.buffer, layout, this.cpu);
-    const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
+    const table = new WebAssembly.Table({
+      element: "anyfunc",
+      initial: REGION_SLOTS.first,
+      maximum: REGION_SLOTS.most,
+    });
     const host: HostFunctions = this.#hostFunctions(ports);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(runtime.bytes), {
+    const instance = new WebAssembly.Instance(runtime.module, {
       [IMPORT_MODULE]: { ...host, memory, regions: table },
     });
     this.runtime = instance.exports as unknown as RuntimeExports;
@@ -135,7 +151,7 @@ export class Vcpu {
         memory,
         layout,
         table,
-        runtime.routines,
+        runtimeRoutines(isa, ofRuntime),
         exports,
         options.nowMs,
         {

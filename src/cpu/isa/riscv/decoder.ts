@@ -11,13 +11,9 @@ type Pattern = { readonly mask: number; readonly match: number };
 
 /** Fixed bits of a pattern string. */
 export function parsePattern(pattern: string): Pattern {
-  let mask = 0;
-  let match = 0;
-  for (const character of pattern) {
-    mask = (mask << 1) | (character === "." ? 0 : 1);
-    match = (match << 1) | (character === "1" ? 1 : 0);
-  }
-  return { mask, match };
+  // By the engine's own functions: each thread parses some hundred patterns before the guest can start.
+  const bits = (digits: string): number => Number.parseInt(digits.replaceAll(".", "0"), 2) | 0;
+  return { mask: bits(pattern.replaceAll("0", "1")), match: bits(pattern) };
 }
 
 type Fields = { -readonly [name in FieldName]: number };
@@ -129,7 +125,9 @@ const bucketOf = (word: number): number => ((word >>> 2) & 31) | (((word >>> 12)
 
 export class RiscvDecoder {
   readonly rows: readonly InstructionRow[];
-  readonly #buckets: Candidate[][] = Array.from({ length: 256 }, () => []);
+  readonly #candidates: readonly Candidate[];
+  /** Filled when they are first looked at. */
+  readonly #buckets: (readonly Candidate[] | undefined)[] = Array.from({ length: 256 });
   readonly #compressed: readonly CompressedCandidate[];
   readonly #byName = new Map<string, number>();
   readonly #csrIndex: ReadonlyMap<number, number>;
@@ -143,13 +141,16 @@ export class RiscvDecoder {
     this.#compressed = compressed ? RV64C.map((row) => ({ ...parsePattern(row.pattern), row })) : [];
     rows.forEach((row, index) => {
       if (!this.#byName.has(row.name)) this.#byName.set(row.name, index);
-      if (index === this.illegalRow) return;
-      const candidate = { ...parsePattern(row.pattern), index, row };
-      for (let bucket = 0; bucket < 256; bucket++) {
-        const bits = ((bucket & 31) << 2) | ((bucket >>> 5) << 12);
-        if (((bits ^ candidate.match) & candidate.mask & BUCKET_MASK) === 0) this.#buckets[bucket]?.push(candidate);
-      }
     });
+    this.#candidates = rows.slice(0, -1).map((row, index) => ({ ...parsePattern(row.pattern), index, row }));
+  }
+
+  /** The rows that a word of this bucket may be, in their order. */
+  #bucket(bucket: number): readonly Candidate[] {
+    const bits = ((bucket & 31) << 2) | ((bucket >>> 5) << 12);
+    return (this.#buckets[bucket] ??= this.#candidates.filter(
+      ({ match, mask }) => ((bits ^ match) & mask & BUCKET_MASK) === 0,
+    ));
   }
 
   decode(word: number): Decoded {
@@ -157,7 +158,7 @@ export class RiscvDecoder {
   }
 
   #decode32(word: number): Decoded {
-    for (const candidate of this.#buckets[bucketOf(word)] ?? []) {
+    for (const candidate of this.#bucket(bucketOf(word))) {
       if ((word & candidate.mask) !== candidate.match) continue;
       const { format } = candidate.row;
       const fields = noFields(candidate.index, 4);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type LogItem, makeLog } from "#core/log.ts";
-import { Observed } from "#cpu/engine/runtime.ts";
+import { Observed } from "#cpu/engine/runtime-options.ts";
 import { encode, type Fields } from "#cpu/isa/riscv/encoder.ts";
 import { resolveExtensions } from "#cpu/isa/riscv/extensions.ts";
 import { describeHart, hartObserver } from "#cpu/isa/riscv/hart-log.ts";

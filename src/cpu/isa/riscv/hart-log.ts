@@ -6,10 +6,11 @@
  * Lines are laid out as QEMU's, which tools read. Thread: the vCPU's own.
  */
 import type { Log } from "#core/log.ts";
-import { Observed } from "#cpu/engine/runtime.ts";
+import { Observed } from "#cpu/engine/runtime-options.ts";
 import { PERMISSION } from "#cpu/engine/softmmu.ts";
 import { Builder } from "#cpu/ir/builder.ts";
 import { printIr } from "#cpu/ir/print.ts";
+import { observedEvents } from "#cpu/isa/riscv/observed-events.ts";
 import { disassemble, floatRegisterName, registerName } from "#cpu/isa/riscv/disassembler.ts";
 import type { RiscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import { VCPU } from "#cpu/vcpu/layout.ts";
@@ -73,11 +74,7 @@ class HartLog implements VcpuObserver {
     this.#options = options;
     this.#view = new DataView(options.memory);
     const { log } = options;
-    const on = (event: number, ...wanted: unknown[]): number => (wanted.some((w) => w !== undefined) ? event : 0);
-    this.observed =
-      on(Observed.Trap, log.writer("int"), log.trace.riscv_trap) |
-      on(Observed.Data | Observed.Fetch, log.writer("mmu")) |
-      on(Observed.Enter, log.writer("exec"), log.writer("cpu"));
+    this.observed = observedEvents(log);
     const [inAsm, op, outAsm] = [log.writer("in_asm"), log.writer("op"), log.writer("out_asm")];
     if (inAsm || op || this.observed & Observed.Enter) {
       this.decoded = (pc, words) => {
