@@ -11,11 +11,14 @@ import { openLog } from "#app/log-setup.ts";
 import { openMonitors } from "#app/monitors.ts";
 import { say, setMessagePrefix } from "#app/messages.ts";
 import { nodeHost } from "#app/node-host.ts";
+import { startPageThread, type StartedPageThread } from "#app/page-thread.ts";
 import { writePidfile } from "#app/pidfile.ts";
+import { makeSnapshots, snapshotPlace } from "#app/snapshot-setup.ts";
 import { StartError } from "#app/start-error.ts";
 import type { ShutdownReason } from "#control/monitor/context.ts";
 import type { Monitor } from "#control/monitor/monitor.ts";
 import { oneLine } from "#core/one-line.ts";
+import type { Snapshots } from "#control/snapshot/snapshots.ts";
 import { Migration } from "#control/migration/migration.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { Machine, makeBootPlan } from "#machine/machine.ts";
@@ -36,6 +39,7 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   for (const warning of options.warnings) say(warning);
   checkAvailable(machine);
   if (machine.machine === "none") return runWithoutMachine(machine, options);
+  const pages = options.loadvm === undefined ? undefined : startPageThread();
   const files = await readBootFiles(machine.boot, options.dataDirectories);
   if (machine.boot.dumpdtb !== undefined) {
     return dumpDeviceTree(machine.boot.dumpdtb, makeBootPlan(machine, files, nodeRandom()).fdtBlob);
@@ -55,7 +59,9 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
   const running = await Machine.create(config, files, host);
   end.steps.unshift(() => running.quit());
   const migration = new Migration(running, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
-  end.monitor = openMonitors(options.monitors, config, running, migration, host, end);
+  const snapshots = makeSnapshots(running, migration, options.snapshotDirectory, host.clock);
+  if (options.loadvm !== undefined && pages) await goOnFrom(snapshots, options.loadvm, pages, end);
+  end.monitor = openMonitors(options.monitors, config, running, { migration, snapshots }, host, end);
   running.on((event) => {
     const isEnd = event.kind === "shutdown" && (running.actions.onShutdown === "poweroff" || event.exitCode !== 0);
     if (isEnd) void end.run(event.exitCode);
@@ -76,7 +82,7 @@ async function runWithoutMachine(config: MachineConfig, options: HostOptions): P
     say,
   });
   end.steps.unshift(() => host.close());
-  end.monitor = openMonitors(options.monitors, config, undefined, undefined, host, end);
+  end.monitor = openMonitors(options.monitors, config, undefined, {}, host, end);
   // Without a monitor, too, it ends with a signal only.
   setInterval(() => {}, IDLE_MS);
   host.ready();
@@ -89,6 +95,17 @@ async function awaitMachine(migration: Migration, uri: string, end: End): Promis
   const { loaded } = await migration.incoming({ uri }, !migration.startsStopped);
   loaded.catch((error: Error) => {
     say(`load of migration failed: ${oneLine(error.message)}`);
+    void end.run(1);
+  });
+}
+
+/** Resolves when the machine can run; the rest of its memory comes then. Rejects with `SnapshotError`. */
+async function goOnFrom(snapshots: Snapshots, loadvm: string, pages: StartedPageThread, end: End): Promise<void> {
+  end.steps.push(() => pages.close());
+  const { allPagesHere } = await snapshots.start(snapshotPlace(loadvm), pages);
+  allPagesHere.catch((error: Error) => {
+    if (end.isEnding) return;
+    say(oneLine(error.message));
     void end.run(1);
   });
 }
@@ -119,6 +136,7 @@ type End = {
   readonly steps: (() => Promise<void>)[];
   /** Whose clients are told; not for an end that they have heard of. */
   monitor: Monitor | undefined;
+  readonly isEnding: boolean;
   run(exitCode: number, reason?: ShutdownReason): Promise<void>;
 };
 
@@ -142,6 +160,13 @@ function makeEnd(): End {
       void run(0, "host-signal");
     });
   }
-  const end: End = { steps, monitor: undefined, run };
+  const end: End = {
+    steps,
+    monitor: undefined,
+    run,
+    get isEnding() {
+      return isEnding;
+    },
+  };
   return end;
 }

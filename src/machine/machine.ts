@@ -148,8 +148,8 @@ export class Machine {
     const machine = new Machine(config, files, host);
     await machine.#startThreads();
     await machine.#untilStopped(machine.#blocks.length);
-    machine.#power();
     machine.migration.isLoading = config.incoming === true;
+    machine.#power();
     // Not before: the reset would lose what has been typed already.
     machine.#attachConsole(config.serials[0]);
     void machine.#serve();
@@ -240,9 +240,7 @@ export class Machine {
 
   /** Resolves when no vCPU runs guest code. */
   stop(): Promise<void> {
-    return this.#operations.run(async () => {
-      if (await this.#halt()) this.#emit({ kind: "stop" });
-    });
+    return this.#operations.run(async () => void (await this.#pause()));
   }
 
   /** Calls `look` while no vCPU runs guest code, and goes on running if it ran. Nobody is told. */
@@ -257,6 +255,44 @@ export class Machine {
     });
   }
 
+  /** Calls `save` while no vCPU runs guest code and no device has a request under way; goes on running if it ran. */
+  saveState<T>(save: () => Promise<T>): Promise<T> {
+    return this.#operations.run(async () => {
+      const ran = await this.#pause();
+      try {
+        await this.migration.allPagesHere;
+        await this.migration.drain();
+        return await save();
+      } finally {
+        if (ran) await this.#start();
+      }
+    });
+  }
+
+  /**
+   * Replaces the machine's state by what `load` puts into its sections and RAM, and goes on running if it ran. When
+   * `load` fails the machine stands still in its power-on state.
+   */
+  loadState(load: () => Promise<void>): Promise<void> {
+    return this.#operations.run(async () => {
+      const ran = await this.#pause();
+      await this.migration.allPagesHere;
+      await this.migration.drain();
+      this.migration.isLoading = true;
+      this.#power();
+      try {
+        await load();
+      } catch (error) {
+        this.migration.isLoading = false;
+        this.#power();
+        this.#requestReset();
+        throw error;
+      }
+      this.migration.finishLoad();
+      if (ran) await this.#start();
+    });
+  }
+
   /** As the reset button: a power-on reset, or what `onReboot` says instead. */
   async pressReset(): Promise<void> {
     if (this.actions.onReboot === "shutdown") await this.#shutdown({ exitCode: 0, byGuest: false, isReset: true });
@@ -268,11 +304,13 @@ export class Machine {
     return this.#operations.run(async () => {
       if (this.#quitting) return;
       const ran = await this.#halt();
+      // What comes later would lie over what the reset puts there. Without it the machine is about to end.
+      await this.migration.allPagesHere.catch(() => {});
       if (this.#quitting) return;
       this.#power();
       // The receiver is empty again.
       this.#console?.poke();
-      for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
+      this.#requestReset();
       this.#emit({ kind: "reset", byGuest });
       if (ran) await this.#go();
     });
@@ -322,6 +360,13 @@ export class Machine {
     await this.#untilStopped(0);
   }
 
+  /** As `#halt`, and says so. */
+  async #pause(): Promise<boolean> {
+    const ran = await this.#halt();
+    if (ran) this.#emit({ kind: "stop" });
+    return ran;
+  }
+
   /** Resolves with true when the machine ran and has stopped. */
   async #halt(): Promise<boolean> {
     if (!this.isRunning || this.#quitting) return false;
@@ -346,7 +391,11 @@ export class Machine {
     this.#threads.push(...(await Promise.all([...vcpus, this.#host.startThread("timer", data(-1))])));
   }
 
-  /** Devices to their power-on state, memory as the boot plan says. */
+  #requestReset(): void {
+    for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
+  }
+
+  /** Devices to their power-on state, memory as the boot plan says unless it comes from elsewhere. */
   #power(): void {
     const { buffer } = this.memory;
     const bytes = new Uint8Array(buffer);
@@ -358,6 +407,7 @@ export class Machine {
       mtimer.reset();
     });
     for (const device of this.#devices.devices) device.reset();
+    if (this.migration.isLoading) return;
     const ram = this.layout.blocks[VirtBlock.Ram];
     const rom = this.layout.blocks[VirtBlock.Mrom];
     if (!ram || !rom) return;

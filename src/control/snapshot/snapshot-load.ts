@@ -1,0 +1,159 @@
+/** Reads a snapshot's file into a machine that stands still: whole, or what cannot wait. */
+import { MigrationError } from "#control/migration/migration-error.ts";
+import { loadSection } from "#control/migration/section-load.ts";
+import { StreamReader } from "#control/migration/stream-reader.ts";
+import { Mark } from "#control/migration/wire.ts";
+import { isZero } from "#control/migration/zero-page.ts";
+import { SnapshotError } from "#control/snapshot/snapshot-error.ts";
+import {
+  bodyBytes,
+  decodeBody,
+  decodeHead,
+  HEAD_BYTES,
+  pagesOf,
+  pagesOffset,
+  SNAPSHOT_PAGE_BYTES,
+  type SnapshotBody,
+  type SnapshotDescription,
+  type SnapshotHead,
+} from "#control/snapshot/snapshot-format.ts";
+import { SnapshotPages } from "#control/snapshot/snapshot-pages.ts";
+import type { SnapshotFile } from "#core/snapshot-store.ts";
+import type { RamBlock } from "#cpu/vcpu/layout.ts";
+import type { MigrationPort } from "#machine/migration-port.ts";
+
+/** Pieces read in one turn. */
+const TURN_PIECES = 16;
+const TURN_PAGES = 8192;
+
+/** A file whose head and body are in order; its pages have not been looked at. */
+export type OpenSnapshot = { readonly file: SnapshotFile; readonly head: SnapshotHead; readonly body: SnapshotBody };
+
+/** Throws `SnapshotError`. */
+export function readHead(file: SnapshotFile): SnapshotHead {
+  const bytes = new Uint8Array(Math.min(HEAD_BYTES, file.sizeBytes));
+  reading(file, () => file.read(0, bytes));
+  return decodeHead(bytes, file.name, file.sizeBytes);
+}
+
+/** Throws `SnapshotError`. */
+export function readSnapshot(file: SnapshotFile): OpenSnapshot {
+  const head = readHead(file);
+  const bytes = new Uint8Array(bodyBytes(head));
+  reading(file, () => file.read(HEAD_BYTES, bytes));
+  return { file, head, body: decodeBody(head, bytes, file.name) };
+}
+
+/** Throws `SnapshotError` for what the machine is made of otherwise than the one that was saved. */
+export function checkBlocks({ name }: SnapshotFile, { blocks }: SnapshotDescription, own: readonly RamBlock[]): void {
+  for (const { name: block, sizeBytes } of own) {
+    const saved = blocks.find((one) => one.name === block);
+    if (!saved) throw new SnapshotError(`the snapshot '${name}' has no RAM block '${block}'`);
+    if (saved.sizeBytes === sizeBytes) continue;
+    const sizes = `${saved.sizeBytes >>> 20} MiB in the snapshot '${name}' and ${sizeBytes >>> 20} MiB here`;
+    throw new SnapshotError(`the RAM block '${block}' has ${sizes}; give the machine the same -m`);
+  }
+  if (blocks.length !== own.length || own.some((block, index) => blocks[index]?.name !== block.name)) {
+    throw new SnapshotError(`the snapshot '${name}' has other RAM blocks than this machine`);
+  }
+}
+
+/** Throws `SnapshotError`, as {@link checkBlocks}. */
+export function checkSections(
+  { name }: SnapshotFile,
+  { sections }: SnapshotDescription,
+  own: MigrationPort["sections"],
+): void {
+  const key = (one: { readonly name: string; readonly instanceId: number }): string => `${one.name}#${one.instanceId}`;
+  const [saved, here] = [new Set(sections.map(key)), new Set(own.map(key))];
+  const missing = [...saved].find((one) => !here.has(one)) ?? [...here].find((one) => !saved.has(one));
+  if (missing === undefined) return;
+  const where = saved.has(missing) ? `in the snapshot '${name}' only` : `not in the snapshot '${name}'`;
+  throw new SnapshotError(`the device '${missing}' is ${where}; give the machine the same devices and the same -smp`);
+}
+
+/** Reads the pages of `blocks`. Rejects with `SnapshotError`. */
+export async function loadPages(
+  { file, head, body }: OpenSnapshot,
+  port: MigrationPort,
+  blocks: readonly RamBlock[],
+  turn: () => Promise<void>,
+): Promise<void> {
+  const { ramStart } = port.layout;
+  const wanted = new Uint8Array((port.layout.totalBytes - ramStart) / SNAPSHOT_PAGE_BYTES);
+  for (const { host, sizeBytes } of blocks) {
+    const first = (host - ramStart) / SNAPSHOT_PAGE_BYTES;
+    wanted.fill(1, first, first + pagesOf(sizeBytes));
+  }
+  const source = new SnapshotPages({
+    memory: port.memory,
+    ramStart,
+    offset: pagesOffset(head),
+    pages: body.pages,
+    isMissing: (page) => wanted[page] === 1,
+    read: (offset, into) => reading(file, () => file.read(offset, into)),
+  });
+  for (let piece = 1; ; piece++) {
+    const pages = source.next();
+    if (!pages) return;
+    for (const page of pages) wanted[page] = 0;
+    if (piece % TURN_PIECES === 0) await turn();
+  }
+}
+
+/** Zeros where the snapshot has no page; what is zero already is not touched: the host need not give it memory. */
+export async function clearOtherPages(
+  pages: Uint32Array,
+  port: MigrationPort,
+  turn: () => Promise<void>,
+): Promise<void> {
+  const { ramStart, totalBytes } = port.layout;
+  const isSaved = new Uint8Array((totalBytes - ramStart) / SNAPSHOT_PAGE_BYTES);
+  for (const page of pages) isSaved[page] = 1;
+  for (let page = 0; page < isSaved.length; page++) {
+    if (page % TURN_PAGES === 0) await turn();
+    if (isSaved[page] === 1) continue;
+    const bytes = new Uint8Array(port.memory, ramStart + page * SNAPSHOT_PAGE_BYTES, SNAPSHOT_PAGE_BYTES);
+    if (!isZero(bytes)) bytes.fill(0);
+  }
+}
+
+/** Rejects with `SnapshotError`. */
+export async function loadDevices({ file, body: { devices } }: OpenSnapshot, port: MigrationPort): Promise<void> {
+  let isRead = false;
+  const reader = new StreamReader({
+    read: async () => {
+      if (isRead) return undefined;
+      isRead = true;
+      return devices;
+    },
+  });
+  try {
+    while (reader.position < devices.length) await loadNext(reader, port);
+  } catch (cause) {
+    if (!(cause instanceof MigrationError)) throw cause;
+    throw new SnapshotError(`the snapshot '${file.name}' cannot be loaded: ${cause.message}`, { cause });
+  }
+}
+
+async function loadNext(reader: StreamReader, port: MigrationPort): Promise<void> {
+  await reader.need(5);
+  const mark = reader.u8();
+  const id = reader.u32();
+  if (mark !== Mark.Full) throw new MigrationError(`0x${mark.toString(16)} stands where a section should begin`);
+  const name = await reader.shortString();
+  await reader.need(8);
+  const [instanceId, version] = [reader.u32(), reader.u32()];
+  await loadSection(port, reader, name, instanceId, version);
+  await reader.need(5);
+  if (reader.u8() !== Mark.Footer || reader.u32() !== id)
+    throw new MigrationError(`section ${id} does not end where it should`);
+}
+
+function reading(file: SnapshotFile, read: () => void): void {
+  try {
+    read();
+  } catch (cause) {
+    throw new SnapshotError(`the snapshot '${file.name}' cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
