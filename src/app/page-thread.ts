@@ -14,7 +14,9 @@ export function startPageThread(): StartedPageThread {
     async serve(work) {
       const answer = new Promise<void>((resolve, reject) => {
         worker.once("message", (said: Answer) =>
-          said === "done" ? resolve() : reject(new Error(`a page of the machine's memory cannot be read: ${said.failed}`)),
+          said === "done"
+            ? resolve()
+            : reject(new Error(`a page of the machine's memory cannot be read: ${said.failed}`)),
         );
         worker.once("error", reject);
         worker.once("exit", () => reject(new Error("the thread that brings the machine's memory in has ended")));

@@ -13,12 +13,13 @@ import { say, setMessagePrefix } from "#app/messages.ts";
 import { nodeHost } from "#app/node-host.ts";
 import { startPageThread, type StartedPageThread } from "#app/page-thread.ts";
 import { writePidfile } from "#app/pidfile.ts";
-import { makeSnapshots, snapshotPlace } from "#app/snapshot-setup.ts";
+import { makeSnapshots, snapshotPlace, snapshotStore } from "#app/snapshot-setup.ts";
 import { StartError } from "#app/start-error.ts";
 import type { ShutdownReason } from "#control/monitor/context.ts";
 import type { Monitor } from "#control/monitor/monitor.ts";
 import { oneLine } from "#core/one-line.ts";
-import type { Snapshots } from "#control/snapshot/snapshots.ts";
+import type { OpenSnapshot } from "#control/snapshot/snapshot-load.ts";
+import { openSnapshot, type Snapshots } from "#control/snapshot/snapshots.ts";
 import { Migration } from "#control/migration/migration.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { Machine, makeBootPlan } from "#machine/machine.ts";
@@ -56,11 +57,16 @@ export async function runCommand({ machine, host: options }: Run): Promise<void>
     log: log?.target,
   });
   end.steps.unshift(() => host.close());
-  const running = await Machine.create(config, files, host);
+  const creating = Machine.create(config, files, host);
+  const store = snapshotStore(options.snapshotDirectory);
+  // Read while the machine's threads start.
+  const snapshot =
+    options.loadvm === undefined ? undefined : openSnapshot(store, config.drives, snapshotPlace(options.loadvm));
+  const running = await creating;
   end.steps.unshift(() => running.quit());
   const migration = new Migration(running, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
-  const snapshots = makeSnapshots(running, migration, options.snapshotDirectory, host.clock);
-  if (options.loadvm !== undefined && pages) await goOnFrom(snapshots, options.loadvm, pages, end);
+  const snapshots = makeSnapshots(running, migration, store, host.clock);
+  if (snapshot && pages) await goOnFrom(snapshots, snapshot, pages, end);
   end.monitor = openMonitors(options.monitors, config, running, { migration, snapshots }, host, end);
   running.on((event) => {
     const isEnd = event.kind === "shutdown" && (running.actions.onShutdown === "poweroff" || event.exitCode !== 0);
@@ -100,9 +106,14 @@ async function awaitMachine(migration: Migration, uri: string, end: End): Promis
 }
 
 /** Resolves when the machine can run; the rest of its memory comes then. Rejects with `SnapshotError`. */
-async function goOnFrom(snapshots: Snapshots, loadvm: string, pages: StartedPageThread, end: End): Promise<void> {
+async function goOnFrom(
+  snapshots: Snapshots,
+  snapshot: OpenSnapshot,
+  pages: StartedPageThread,
+  end: End,
+): Promise<void> {
   end.steps.push(() => pages.close());
-  const { allPagesHere } = await snapshots.start(snapshotPlace(loadvm), pages);
+  const { allPagesHere } = await snapshots.start(snapshot, pages);
   allPagesHere.catch((error: Error) => {
     if (end.isEnding) return;
     say(oneLine(error.message));

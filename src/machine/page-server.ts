@@ -14,6 +14,8 @@ export type PageSource = {
   fetch(page: number): Iterable<number>;
   /** Brings some more in the order that suits the source; undefined when it has no more. */
   next(): Iterable<number> | undefined;
+  /** The machine will soon want what comes next. */
+  readonly isPressing: boolean;
 };
 
 /** How long the server leaves the processor to the vCPUs between two pieces, unless somebody waits. */
@@ -31,6 +33,7 @@ export function servePages(memory: ArrayBufferLike, faults: PageFaults, source: 
     const pages = source.next();
     if (!pages) return;
     place(pages);
-    if (Atomics.load(words, CONTROL.running) === 1) Atomics.wait(words, CONTROL.pageFaults, seen, PAUSE_MS);
+    if (!source.isPressing && Atomics.load(words, CONTROL.running) === 1)
+      Atomics.wait(words, CONTROL.pageFaults, seen, PAUSE_MS);
   }
 }

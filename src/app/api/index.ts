@@ -2,15 +2,21 @@
  * The npm API: a machine inside a program.
  */
 import { readBytes } from "#platform/node/read-bytes.ts";
+import type { SnapshotStore } from "#core/snapshot-store.ts";
 import type { CharBackend, CharFrontend } from "#core/host.ts";
 import { parseCommandLine } from "#app/cli/command-line.ts";
 import { openLog } from "#app/log-setup.ts";
 import { type NodeHost, nodeHost } from "#app/node-host.ts";
+import { startPageThread, type StartedPageThread } from "#app/page-thread.ts";
 import { expandArguments } from "#app/read-config.ts";
+import { makeSnapshots, snapshotPlace, snapshotStore } from "#app/snapshot-setup.ts";
 import { Migration } from "#control/migration/migration.ts";
+import type { OpenSnapshot } from "#control/snapshot/snapshot-load.ts";
+import { openSnapshot, type SnapshotEntry, type Snapshots } from "#control/snapshot/snapshots.ts";
 import { nodeChannels } from "#platform/node/channels.ts";
 import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
 
+export type { SnapshotEntry } from "#control/snapshot/snapshots.ts";
 export type { MachineEvent } from "#machine/machine.ts";
 
 export type MachineOptions = {
@@ -93,10 +99,16 @@ export class Machine {
   readonly console: Console;
   /** Moves the machine elsewhere, and tells how that goes. */
   readonly migration: Migration;
-  /** With `-incoming` in the arguments: resolves when the machine has come, rejects when it cannot be loaded. */
+  /**
+   * With `-incoming` in the arguments: resolves when the machine has come, rejects when it cannot be loaded. With
+   * `-loadvm` the machine can be started at once; this resolves when all of its memory has come, and rejects when some
+   * cannot be read: the machine has quit then.
+   */
   arrived: Promise<void> = Promise.resolve();
   readonly #machine: BoardMachine;
   readonly #host: NodeHost;
+  readonly #snapshots: Snapshots;
+  #pages: StartedPageThread | undefined;
 
   /** Builds a stopped machine. Throws errors with a `code` and a sentence. */
   static async create(options: MachineOptions): Promise<Machine> {
@@ -143,15 +155,20 @@ export class Machine {
       kernel: await read(options.kernel),
       initrd: await read(options.initrd),
     };
-    const machine = new Machine(await BoardMachine.create(config, files, host), host, console);
-    const { incoming } = command.host;
+    const { incoming, loadvm, snapshotDirectory } = command.host;
+    const store = snapshotStore(snapshotDirectory);
+    const snapshot = loadvm === undefined ? undefined : openSnapshot(store, config.drives, snapshotPlace(loadvm));
+    const pages = snapshot && startPageThread();
+    const machine = new Machine(await BoardMachine.create(config, files, host), host, console, store);
+    if (snapshot && pages) await machine.#goOnFrom(snapshot, pages);
     if (incoming !== undefined && incoming !== "defer") await machine.#await(incoming, !config.startStopped);
     host.ready();
     return machine;
   }
 
-  private constructor(machine: BoardMachine, host: NodeHost, console: Console) {
+  private constructor(machine: BoardMachine, host: NodeHost, console: Console, store: SnapshotStore) {
     this.migration = new Migration(machine, { clock: host.clock, timers: host.timers, channels: nodeChannels() });
+    this.#snapshots = makeSnapshots(machine, this.migration, store, host.clock);
     this.#machine = machine;
     this.#host = host;
     this.console = console;
@@ -162,6 +179,43 @@ export class Machine {
     this.arrived = loaded;
     // Who waits for it is told.
     loaded.catch(() => {});
+  }
+
+  async #goOnFrom(snapshot: OpenSnapshot, pages: StartedPageThread): Promise<void> {
+    this.#pages = pages;
+    try {
+      const { allPagesHere } = await this.#snapshots.start(snapshot, pages);
+      this.arrived = allPagesHere.catch(async (error: Error) => {
+        await this.quit();
+        throw error;
+      });
+      // Who waits for it is told.
+      this.arrived.catch(() => {});
+    } catch (error) {
+      await this.quit();
+      throw error;
+    }
+  }
+
+  /**
+   * Saves the machine as a snapshot of the directory that `-snapshot-dir` in the arguments names, or, when `name` has a
+   * "/" in it, in that file; one that is there is replaced. The machine stands still meanwhile. Rejects with an error
+   * that has a `code` and a sentence: the machine is as it was.
+   */
+  saveSnapshot(name: string): Promise<void> {
+    return this.#snapshots.save(snapshotPlace(name), { overwrite: true });
+  }
+  /** Puts the machine back to a snapshot, named as in `saveSnapshot`; it runs on if it ran. Rejects likewise. */
+  loadSnapshot(name: string): Promise<void> {
+    return this.#snapshots.load(snapshotPlace(name));
+  }
+  /** The snapshots of the directory, the oldest first. */
+  listSnapshots(): readonly SnapshotEntry[] {
+    return this.#snapshots.list();
+  }
+  /** False when there is none. */
+  deleteSnapshot(tag: string): boolean {
+    return this.#snapshots.remove(tag);
   }
 
   /** Resolves when every vCPU runs. Calls of `start`, `stop`, `reset` take effect one after the other. */
@@ -177,6 +231,7 @@ export class Machine {
   /** Ends the machine and its threads, and closes its files. */
   async quit(): Promise<void> {
     await this.#machine.quit();
+    await this.#pages?.close();
     await this.#host.close();
   }
   on(listener: (event: MachineEvent) => void): () => void {

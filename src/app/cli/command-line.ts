@@ -156,7 +156,10 @@ function finish(draft: Draft): CommandLine {
 function checkSnapshots({ loadvm, incoming, snapshotDirectory }: Draft): void {
   if (loadvm === undefined) return;
   if (incoming !== undefined) {
-    throw new OptionError("conflict", "-loadvm and -incoming cannot be used together: a machine goes on from one state");
+    throw new OptionError(
+      "conflict",
+      "-loadvm and -incoming cannot be used together: a machine goes on from one state",
+    );
   }
   if (snapshotDirectory !== undefined || loadvm.includes("/")) return;
   throw new OptionError(

@@ -6,13 +6,12 @@ import { PageFaults } from "#machine/page-faults.ts";
 import { servePages } from "#machine/page-server.ts";
 import { readFully } from "#platform/node/snapshot-files.ts";
 
-parentPort?.once("message", ({ memory, layout, descriptor, offset, pages }: PageWork) => {
+parentPort?.once("message", (work: PageWork) => {
+  const { memory, layout, descriptor } = work;
   const faults = new PageFaults(memory, layout);
   const source = new SnapshotPages({
-    memory,
+    ...work,
     ramStart: layout.ramStart,
-    offset,
-    pages,
     isMissing: (page) => faults.isMissing(page),
     read: (at, into) => readFully(descriptor, at, into),
   });

@@ -9,21 +9,24 @@ import {
   bodyBytes,
   decodeBody,
   decodeHead,
+  eachRun,
   HEAD_BYTES,
   pagesOf,
   pagesOffset,
+  type PageRuns,
   SNAPSHOT_PAGE_BYTES,
   type SnapshotBody,
   type SnapshotDescription,
   type SnapshotHead,
 } from "#control/snapshot/snapshot-format.ts";
-import { SnapshotPages } from "#control/snapshot/snapshot-pages.ts";
 import type { SnapshotFile } from "#core/snapshot-store.ts";
 import type { RamBlock } from "#cpu/vcpu/layout.ts";
 import type { MigrationPort } from "#machine/migration-port.ts";
 
-/** Pieces read in one turn. */
-const TURN_PIECES = 16;
+/** Read at once, and in one turn of the thread. */
+const PIECE_PAGES = 256;
+const TURN_BYTES = 4 << 20;
+/** Looked at in one turn. */
 const TURN_PAGES = 8192;
 
 /** A file whose head and body are in order; its pages have not been looked at. */
@@ -80,36 +83,32 @@ export async function loadPages(
   turn: () => Promise<void>,
 ): Promise<void> {
   const { ramStart } = port.layout;
-  const wanted = new Uint8Array((port.layout.totalBytes - ramStart) / SNAPSHOT_PAGE_BYTES);
-  for (const { host, sizeBytes } of blocks) {
-    const first = (host - ramStart) / SNAPSHOT_PAGE_BYTES;
-    wanted.fill(1, first, first + pagesOf(sizeBytes));
-  }
-  const source = new SnapshotPages({
-    memory: port.memory,
-    ramStart,
-    offset: pagesOffset(head),
-    pages: body.pages,
-    isMissing: (page) => wanted[page] === 1,
-    read: (offset, into) => reading(file, () => file.read(offset, into)),
-  });
-  for (let piece = 1; ; piece++) {
-    const pages = source.next();
-    if (!pages) return;
-    for (const page of pages) wanted[page] = 0;
-    if (piece % TURN_PIECES === 0) await turn();
+  let read = 0;
+  let slot = 0;
+  for (const run of eachRun(body.runs)) {
+    for (const block of blocks) {
+      const blockFirst = (block.host - ramStart) / SNAPSHOT_PAGE_BYTES;
+      const end = Math.min(run.first + run.count, blockFirst + pagesOf(block.sizeBytes));
+      for (let page = Math.max(run.first, blockFirst); page < end; page += PIECE_PAGES) {
+        const at = pagesOffset(head) + (slot + page - run.first) * SNAPSHOT_PAGE_BYTES;
+        const lengthBytes = Math.min(PIECE_PAGES, end - page) * SNAPSHOT_PAGE_BYTES;
+        const into = new Uint8Array(port.memory, ramStart + page * SNAPSHOT_PAGE_BYTES, lengthBytes);
+        reading(file, () => file.read(at, into));
+        read += lengthBytes;
+        if (read < TURN_BYTES) continue;
+        read = 0;
+        await turn();
+      }
+    }
+    slot += run.count;
   }
 }
 
 /** Zeros where the snapshot has no page; what is zero already is not touched: the host need not give it memory. */
-export async function clearOtherPages(
-  pages: Uint32Array,
-  port: MigrationPort,
-  turn: () => Promise<void>,
-): Promise<void> {
+export async function clearOtherPages(runs: PageRuns, port: MigrationPort, turn: () => Promise<void>): Promise<void> {
   const { ramStart, totalBytes } = port.layout;
   const isSaved = new Uint8Array((totalBytes - ramStart) / SNAPSHOT_PAGE_BYTES);
-  for (const page of pages) isSaved[page] = 1;
+  for (const { first, count } of eachRun(runs)) isSaved.fill(1, first, first + count);
   for (let page = 0; page < isSaved.length; page++) {
     if (page % TURN_PAGES === 0) await turn();
     if (isSaved[page] === 1) continue;

@@ -1,8 +1,8 @@
-/** The pages of a snapshot's file as a source of missing pages: each is read straight to where it belongs. */
-import { SNAPSHOT_PAGE_BYTES } from "#control/snapshot/snapshot-format.ts";
+/** The pages of a snapshot's file as a source of missing pages. */
+import { eachRun, type PageRuns, SNAPSHOT_PAGE_BYTES } from "#control/snapshot/snapshot-format.ts";
 import type { PageSource } from "#machine/page-server.ts";
 
-/** Pages read at once: around one that somebody waits for, and otherwise. */
+/** Pages read at once: with one that somebody waits for, and otherwise. */
 const FETCH_PAGES = 16;
 const NEXT_PAGES = 64;
 
@@ -10,54 +10,103 @@ export type SnapshotPagesOptions = {
   readonly memory: ArrayBufferLike;
   /** Where page 0 lies in the memory. */
   readonly ramStart: number;
-  /** Where the pages begin in the file, and which they are. */
+  /** Where the pages begin in the file, which they are, and how many of the first are wanted soon. */
   readonly offset: number;
-  readonly pages: Uint32Array;
+  readonly runs: PageRuns;
+  readonly recentPages: number;
   /** Whether a page is still wanted: one that is not may be in use already. */
   readonly isMissing: (page: number) => boolean;
   /** Throws when the file has not that much. */
   readonly read: (offset: number, into: Uint8Array) => void;
 };
 
+/** A run, and its place among the file's pages. */
+type Run = { readonly first: number; readonly count: number; readonly slot: number };
+
 export class SnapshotPages implements PageSource {
   readonly #options: SnapshotPagesOptions;
-  /** By page: its place in the file plus 1. */
-  readonly #slots: Uint32Array;
-  #next = 0;
+  readonly #inFile: readonly Run[];
+  readonly #inMemory: readonly Run[];
+  readonly #piece = new Uint8Array(NEXT_PAGES * SNAPSHOT_PAGE_BYTES);
+  /** Where `next` goes on: a run of the file, and a page of it. */
+  #run = 0;
+  #page = 0;
 
   constructor(options: SnapshotPagesOptions) {
     this.#options = options;
-    this.#slots = new Uint32Array(options.pages.reduce((most, page) => Math.max(most, page), 0) + 1);
-    options.pages.forEach((page, slot) => {
-      this.#slots[page] = slot + 1;
+    const inFile: Run[] = [];
+    let slot = 0;
+    for (const { first, count } of eachRun(options.runs)) {
+      inFile.push({ first, count, slot });
+      slot += count;
+    }
+    this.#inFile = inFile;
+    this.#inMemory = inFile.toSorted((a, b) => a.first - b.first);
+  }
+
+  get isPressing(): boolean {
+    const slot = this.#inFile[this.#run]?.slot;
+    return slot !== undefined && slot + this.#page < this.#options.recentPages;
+  }
+
+  fetch(page: number): number[] {
+    const run = this.#runOf(page);
+    if (!run) throw new RangeError(`the snapshot has no page ${page}, which is missing`);
+    const most = Math.min(run.count - (page - run.first), FETCH_PAGES);
+    let count = 1;
+    while (count < most && this.#options.isMissing(page + count)) count += 1;
+    this.#read(run.slot + page - run.first, this.#bytesOf(page, count));
+    return Array.from({ length: count }, (_, index) => page + index);
+  }
+
+  next(): number[] | undefined {
+    const slot = (this.#inFile[this.#run]?.slot ?? 0) + this.#page;
+    const pages = this.#nextPages();
+    if (pages.length === 0) return undefined;
+    const { isMissing } = this.#options;
+    if (!pages.some(isMissing)) return [];
+    const piece = this.#piece.subarray(0, pages.length * SNAPSHOT_PAGE_BYTES);
+    this.#read(slot, piece);
+    return pages.filter((page, index) => {
+      if (!isMissing(page)) return false;
+      const at = index * SNAPSHOT_PAGE_BYTES;
+      this.#bytesOf(page, 1).set(piece.subarray(at, at + SNAPSHOT_PAGE_BYTES));
+      return true;
     });
   }
 
-  fetch(page: number): Iterable<number> {
-    const slot = (this.#slots[page] ?? 0) - 1;
-    if (slot < 0) throw new RangeError(`the snapshot has no page ${page}, which is missing`);
-    return this.#read(slot, FETCH_PAGES);
-  }
-
-  next(): Iterable<number> | undefined {
-    const { pages, isMissing } = this.#options;
-    while (this.#next < pages.length && !isMissing(pages[this.#next] as number)) this.#next += 1;
-    if (this.#next === pages.length) return undefined;
-    return this.#read(this.#next, NEXT_PAGES);
-  }
-
-  /** Reads the page in `slot` and those that follow it both in the file and in memory, `most` in all. */
-  #read(slot: number, most: number): number[] {
-    const { memory, ramStart, offset, pages, isMissing, read } = this.#options;
-    const first = pages[slot] as number;
-    const come = [first];
-    while (come.length < most) {
-      const page = first + come.length;
-      if (pages[slot + come.length] !== page || !isMissing(page)) break;
-      come.push(page);
+  /** Pages that follow each other in the file. */
+  #nextPages(): number[] {
+    const pages: number[] = [];
+    while (pages.length < NEXT_PAGES) {
+      const run = this.#inFile[this.#run];
+      if (!run) break;
+      pages.push(run.first + this.#page);
+      this.#page += 1;
+      if (this.#page < run.count) continue;
+      this.#run += 1;
+      this.#page = 0;
     }
-    const host = ramStart + first * SNAPSHOT_PAGE_BYTES;
-    read(offset + slot * SNAPSHOT_PAGE_BYTES, new Uint8Array(memory, host, come.length * SNAPSHOT_PAGE_BYTES));
-    return come;
+    return pages;
+  }
+
+  /** The last run that begins at `page` or before, if `page` is in it. */
+  #runOf(page: number): Run | undefined {
+    let [low, high] = [0, this.#inMemory.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#inMemory[middle] as Run).first <= page) low = middle + 1;
+      else high = middle;
+    }
+    const run = this.#inMemory[low - 1];
+    return run && page < run.first + run.count ? run : undefined;
+  }
+
+  #bytesOf(page: number, count: number): Uint8Array {
+    const { memory, ramStart } = this.#options;
+    return new Uint8Array(memory, ramStart + page * SNAPSHOT_PAGE_BYTES, count * SNAPSHOT_PAGE_BYTES);
+  }
+  #read(slot: number, into: Uint8Array): void {
+    this.#options.read(this.#options.offset + slot * SNAPSHOT_PAGE_BYTES, into);
   }
 }

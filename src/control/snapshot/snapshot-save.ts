@@ -2,7 +2,7 @@
 import { StreamWriter } from "#control/migration/stream-writer.ts";
 import { writeDevices } from "#control/migration/stream-save.ts";
 import { isZero } from "#control/migration/zero-page.ts";
-import { encodeStart, SNAPSHOT_PAGE_BYTES } from "#control/snapshot/snapshot-format.ts";
+import { encodeStart, runsOf, SNAPSHOT_PAGE_BYTES } from "#control/snapshot/snapshot-format.ts";
 import type { SnapshotWriter } from "#core/snapshot-store.ts";
 import { recentPages } from "#machine/recent-pages.ts";
 import type { MigrationPort } from "#machine/migration-port.ts";
@@ -23,18 +23,19 @@ export async function saveSnapshot(port: MigrationPort, writer: SnapshotWriter, 
   const { tag, savedMs, turn } = options;
   const devices = await deviceBytes(port);
   const { blocks, sections, nowNs: clockNs } = port;
-  const pages = await pagesToSave(port, turn);
+  const { pages, recentPages: recent } = await pagesToSave(port, turn);
   await writer.write(
     encodeStart({
       description: {
         tag,
         savedMs,
         clockNs,
+        recentPages: recent,
         blocks: blocks.map(({ name, sizeBytes }) => ({ name, sizeBytes })),
         sections: sections.map(({ name, instanceId }) => ({ name, instanceId })),
       },
       devices,
-      pages,
+      runs: runsOf(pages),
     }),
   );
   await writePages(port, writer, pages);
@@ -55,7 +56,10 @@ async function deviceBytes(port: MigrationPort): Promise<Uint8Array> {
 }
 
 /** Pages that are not zero: first those that the vCPUs used last, then the others. */
-async function pagesToSave(port: MigrationPort, turn: () => Promise<void>): Promise<Uint32Array> {
+async function pagesToSave(
+  port: MigrationPort,
+  turn: () => Promise<void>,
+): Promise<{ readonly pages: readonly number[]; readonly recentPages: number }> {
   const { ramStart, totalBytes } = port.layout;
   const count = (totalBytes - ramStart) / SNAPSHOT_PAGE_BYTES;
   const isSaved = new Uint8Array(count);
@@ -64,7 +68,7 @@ async function pagesToSave(port: MigrationPort, turn: () => Promise<void>): Prom
   for (const page of first) isSaved[page] = 0;
   const rest: number[] = [];
   for (let page = isSaved.indexOf(1); page >= 0; page = isSaved.indexOf(1, page + 1)) rest.push(page);
-  return Uint32Array.from([...first, ...rest]);
+  return { pages: first.concat(rest), recentPages: first.length };
 }
 
 async function nonZeroPages(port: MigrationPort, turn: () => Promise<void>): Promise<readonly number[]> {
@@ -80,7 +84,7 @@ async function nonZeroPages(port: MigrationPort, turn: () => Promise<void>): Pro
   return pages;
 }
 
-async function writePages(port: MigrationPort, writer: SnapshotWriter, pages: Uint32Array): Promise<void> {
+async function writePages(port: MigrationPort, writer: SnapshotWriter, pages: readonly number[]): Promise<void> {
   const piece = new Uint8Array(PIECE_BYTES);
   let filled = 0;
   for (const page of pages) {

@@ -9,7 +9,7 @@
  */
 import type { SnapshotFile, SnapshotPlace, SnapshotStore } from "#core/snapshot-store.ts";
 import { SnapshotError } from "#control/snapshot/snapshot-error.ts";
-import { pagesOffset, readDescription, HEAD_BYTES } from "#control/snapshot/snapshot-format.ts";
+import { eachRun, HEAD_BYTES, type PageRuns, pagesOffset, readDescription } from "#control/snapshot/snapshot-format.ts";
 import {
   checkBlocks,
   checkSections,
@@ -22,6 +22,7 @@ import {
 } from "#control/snapshot/snapshot-load.ts";
 import { saveSnapshot } from "#control/snapshot/snapshot-save.ts";
 import type { PageThread } from "#control/snapshot/page-thread.ts";
+import type { RamBlock } from "#cpu/vcpu/layout.ts";
 import type { DriveConfig } from "#machine/config.ts";
 import type { Machine } from "#machine/machine.ts";
 import { PageFaults } from "#machine/page-faults.ts";
@@ -69,9 +70,10 @@ export class Snapshots {
 
   /** The snapshots of the directory, the oldest first; files that are none are left out. Throws `SnapshotError`. */
   list(): readonly SnapshotEntry[] {
-    this.#checkDirectory();
+    const { store } = this.#host;
+    if (!store.hasDirectory) throw new SnapshotError(NO_DIRECTORY);
     const entries: SnapshotEntry[] = [];
-    for (const file of this.#host.store.files()) {
+    for (const file of store.files()) {
       const entry = describe(file);
       if (entry) entries.push(entry);
     }
@@ -81,9 +83,9 @@ export class Snapshots {
   /** Rejects with `SnapshotError`: the machine runs on as it was. */
   async save(place: SnapshotPlace, { overwrite, devices }: SaveRequest): Promise<void> {
     const { store } = this.#host;
-    if ("tag" in place) this.#checkDirectory();
+    checkDirectory(store, place);
     this.#checkHere();
-    this.#checkDrives(devices);
+    checkDrives(this.#machine.config.drives, devices);
     if (!overwrite && store.has(place)) {
       throw new SnapshotError(`Snapshot '${nameOf(place)}' already exists in one or more devices`);
     }
@@ -113,15 +115,16 @@ export class Snapshots {
   async load(place: SnapshotPlace, devices?: readonly string[]): Promise<void> {
     this.#checkHere();
     if (this.#host.isMigrating()) throw new SnapshotError("There's a migration process in progress");
-    const open = this.open(place, devices);
+    const { migration, config } = this.#machine;
+    const open = openSnapshot(this.#host.store, config.drives, place, devices);
     const { file, body } = open;
-    const { migration } = this.#machine;
     try {
+      checkBlocks(file, body.description, migration.blocks);
       checkSections(file, body.description, migration.sections);
       await this.#machine.loadState(async () => {
         try {
           await loadPages(open, migration, migration.blocks, () => this.#host.turn());
-          await clearOtherPages(body.pages, migration, () => this.#host.turn());
+          await clearOtherPages(body.runs, migration, () => this.#host.turn());
           await loadDevices(open, migration);
         } catch (cause) {
           if (!(cause instanceof SnapshotError)) throw cause;
@@ -133,36 +136,24 @@ export class Snapshots {
     }
   }
 
-  /** Opens a snapshot that this machine could load, as far as its blocks and drives say. Throws `SnapshotError`. */
-  open(place: SnapshotPlace, devices?: readonly string[]): OpenSnapshot {
-    if ("tag" in place) this.#checkDirectory();
-    this.#checkDrives(devices);
-    return openSnapshot(this.#host.store, place, (file) => {
-      const open = readSnapshot(file);
-      checkBlocks(file, open.body.description, this.#machine.migration.blocks);
-      return open;
-    });
-  }
-
   /**
-   * Puts the snapshot's state into a machine that waits for one; `thread` brings most of its RAM in while it runs.
+   * Puts the state of `open` into a machine that waits for one; `thread` brings most of its RAM in while it runs.
+   * Closes the file at the end.
    * Rejects with `SnapshotError`. Returns what `MigrationPort.allPagesHere` is from now on.
    */
-  async start(place: SnapshotPlace, thread: PageThread): Promise<{ readonly allPagesHere: Promise<void> }> {
-    const open = this.open(place);
+  async start(open: OpenSnapshot, thread: PageThread): Promise<{ readonly allPagesHere: Promise<void> }> {
     const { migration } = this.#machine;
     const [ram, ...others] = migration.blocks;
     let isServed = false;
     try {
+      checkBlocks(open.file, open.body.description, migration.blocks);
       checkSections(open.file, open.body.description, migration.sections);
       // Devices read flash and ROM without asking for pages.
       await loadPages(open, migration, others, () => this.#host.turn());
       if (!ram) throw new SnapshotError("this machine has no RAM");
       const { layout } = migration;
       const faults = new PageFaults(migration.memory, layout);
-      const isRam = (page: number): boolean => page < faults.pageOf(ram.host + ram.sizeBytes - 1) + 1;
-      const pages = open.body.pages.filter(isRam);
-      expectPages(faults, pages);
+      expectPages(faults, ram, open.body.runs);
       await loadDevices(open, migration);
       const { memory } = migration;
       const { descriptor } = open.file;
@@ -171,8 +162,8 @@ export class Snapshots {
         layout,
         descriptor,
         offset: pagesOffset(open.head),
-        // All of them, so that places in the file stay what they are; those that are not missing are passed over.
-        pages: open.body.pages,
+        runs: open.body.runs,
+        recentPages: open.body.description.recentPages,
       });
       isServed = true;
       migration.finishLoad();
@@ -185,53 +176,58 @@ export class Snapshots {
 
   /** False when there is none. Throws `SnapshotError`. */
   remove(tag: string, devices?: readonly string[]): boolean {
-    this.#checkDirectory();
-    this.#checkDrives(devices);
-    return this.#host.store.remove({ tag });
+    const { store } = this.#host;
+    checkDirectory(store, { tag });
+    checkDrives(this.#machine.config.drives, devices);
+    return store.remove({ tag });
   }
 
-  #checkDirectory(): void {
-    if (!this.hasDirectory) throw new SnapshotError(NO_DIRECTORY);
-  }
   #checkHere(): void {
     if (this.#machine.migration.isLoading) throw new SnapshotError("the machine has not come yet");
   }
-  #checkDrives(devices: readonly string[] | undefined): void {
-    const { drives } = this.#machine.config;
-    const unknown = devices?.find((name) => !drives.some(({ id }) => id === name));
-    if (unknown !== undefined) throw new SnapshotError(`No block device node '${unknown}'`);
-    const own = (drive: DriveConfig): boolean => devices === undefined || devices.includes(drive.id);
-    const writable = drives.find((drive) => own(drive) && !drive.readOnly);
-    if (writable) throw new SnapshotError(`Device '${writable.id}' is writable but does not support snapshots`);
+}
+
+/** Marks the pages of the runs that lie in `block` as missing. */
+function expectPages(faults: PageFaults, block: RamBlock, runs: PageRuns): void {
+  const [start, end] = [faults.pageOf(block.host), faults.pageOf(block.host + block.sizeBytes - 1) + 1];
+  for (const { first, count } of eachRun(runs)) {
+    const from = Math.max(first, start);
+    const to = Math.min(first + count, end);
+    if (to > from) faults.expect(from, to - from);
   }
 }
 
-/** Marks `pages` as missing; they are mostly in order. */
-function expectPages(faults: PageFaults, pages: Uint32Array): void {
-  for (let at = 0; at < pages.length; ) {
-    const first = pages[at] as number;
-    let count = 1;
-    while (pages[at + count] === first + count) count += 1;
-    faults.expect(first, count);
-    at += count;
-  }
-}
-
-function openSnapshot(
+/** Opens a snapshot whose head and body are in order; its pages are not looked at. Throws an error with a `code`. */
+export function openSnapshot(
   store: SnapshotStore,
+  drives: readonly DriveConfig[],
   place: SnapshotPlace,
-  read: (file: SnapshotFile) => OpenSnapshot,
+  devices?: readonly string[],
 ): OpenSnapshot {
+  checkDirectory(store, place);
+  checkDrives(drives, devices);
   if ("tag" in place && !store.has(place)) {
     throw new SnapshotError(`Snapshot '${place.tag}' does not exist in one or more devices`);
   }
   const file = store.open(place);
   try {
-    return read(file);
+    return readSnapshot(file);
   } catch (error) {
     file.close();
     throw error;
   }
+}
+
+function checkDirectory(store: SnapshotStore, place: SnapshotPlace): void {
+  if ("tag" in place && !store.hasDirectory) throw new SnapshotError(NO_DIRECTORY);
+}
+
+/** `devices` are the drives that take part; absent: all. */
+function checkDrives(drives: readonly DriveConfig[], devices: readonly string[] | undefined): void {
+  const unknown = devices?.find((name) => !drives.some(({ id }) => id === name));
+  if (unknown !== undefined) throw new SnapshotError(`No block device node '${unknown}'`);
+  const writable = drives.find(({ id, readOnly }) => !readOnly && (devices === undefined || devices.includes(id)));
+  if (writable) throw new SnapshotError(`Device '${writable.id}' is writable but does not support snapshots`);
 }
 
 /** Undefined for a file that is no snapshot, or a damaged one. */
