@@ -23,8 +23,10 @@ export const TRACE_EVENTS = {
 
   // vCPUs. Thread: each its own.
   guest_cpu_reset: (hart: number) => `hart ${hart}`,
-  vcpu_park: (hart: number, why: "wfi" | "stop") => `hart ${hart} for ${why}`,
+  vcpu_park: (hart: number, why: "wfi" | "stop" | "page") => `hart ${hart} for ${why}`,
   vcpu_unpark: (hart: number) => `hart ${hart}`,
+  vcpu_page_wait: (cpu: number, page: number, sinceNs: number, untilNs: number) =>
+    `cpu ${cpu} page ${page} since_ns ${sinceNs} until_ns ${untilNs}`,
   riscv_trap: (hart: number, isInterrupt: boolean, cause: number, epc: bigint, tval: bigint, name: string) =>
     `hart:${hart}, async:${isInterrupt ? 1 : 0}, cause:${cause}, epc:${hex(epc)}, tval:${hex(tval)}, desc=${name}`,
   memory_region_ops_read: (hart: number, address: number, size: number, value: number | bigint) =>

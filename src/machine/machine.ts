@@ -21,6 +21,8 @@ import { loadKernelImage } from "#machine/boot/kernel-image.ts";
 import { answerMmio } from "#machine/mmio-mailbox.ts";
 import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
+import { PageFaults } from "#machine/page-faults.ts";
+import { guestDma, requirePages } from "#machine/guest-dma.ts";
 import { MigrationPort } from "#machine/migration-port.ts";
 import { rtcClock } from "#machine/rtc-clock.ts";
 import type { ThreadData } from "#machine/vcpu-thread.ts";
@@ -132,6 +134,8 @@ export class Machine {
   readonly #log: Log;
   readonly #words: Int32Array;
   readonly #clock: MachineClock;
+  readonly #faults: PageFaults;
+  readonly #dma: Dma;
   readonly #shared: SharedDevices;
   readonly #devices: MachineDevices;
   readonly #plan: BootPlan;
@@ -167,6 +171,8 @@ export class Machine {
     this.memory = allocate(pages);
     const { buffer } = this.memory;
     this.#words = new Int32Array(buffer);
+    this.#faults = new PageFaults(buffer, this.layout);
+    this.#dma = guestDma(buffer, this.layout, this.#faults, host.clock);
     this.#blocks = Array.from({ length: this.layout.vcpuCount }, (_, i) => vcpuBlock(this.layout, i));
     new DirtyMap(buffer, this.layout).markAll();
     this.#clock = new MachineClock(host.clock, buffer);
@@ -186,12 +192,13 @@ export class Machine {
       clock: host.clock,
       timers: host.timers,
       random: host.random,
-      dma: this.#dma(),
+      dma: this.#dma,
       irq: (source) => ({
         set: (level) => this.#shared.lock.with(() => this.#shared.plic.source(source).set(level)),
       }),
       shutdown: (exitCode) => void this.#guestShutdown(exitCode),
       reset: () => void this.#guestReset(),
+      requireMemory: (host, lengthBytes) => requirePages(this.#faults, host, lengthBytes),
       setFlashReadable: (block, on) => {
         setRegionReadable(buffer, block, on);
         for (const vcpu of this.#blocks) requestVcpu(this.#words, vcpu, Request.FlushTlb);
@@ -327,11 +334,11 @@ export class Machine {
 
   /** Copies guest physical memory; undefined when the range is not in RAM. */
   readMemory(address: number, lengthBytes: number): Uint8Array | undefined {
-    return this.#dma().view(address, lengthBytes, "fromGuest")?.slice();
+    return this.#dma.view(address, lengthBytes, "fromGuest")?.slice();
   }
   /** False when the range is not in RAM. */
   writeMemory(address: number, bytes: Uint8Array): boolean {
-    const view = this.#dma().view(address, bytes.length, "toGuest");
+    const view = this.#dma.view(address, bytes.length, "toGuest");
     view?.set(bytes);
     return view !== undefined;
   }
@@ -372,6 +379,7 @@ export class Machine {
     if (!this.isRunning || this.#quitting) return false;
     Atomics.store(this.#words, CONTROL.running, 0);
     for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
+    this.#faults.rouse();
     await this.#untilStopped(this.#blocks.length);
     if (this.#quitting) return false;
     this.#clock.stop();
@@ -498,20 +506,6 @@ export class Machine {
 
   #emit(event: MachineEvent): void {
     for (const listener of this.#listeners) listener(event);
-  }
-
-  #dma(): Dma {
-    const ram = this.layout.blocks[VirtBlock.Ram];
-    const { buffer } = this.memory;
-    const dirty = new DirtyMap(buffer, this.layout);
-    return {
-      view(address, lengthBytes, direction) {
-        const offset = address - VIRT_MEMORY_MAP.dram.base;
-        if (!ram || !(offset >= 0 && lengthBytes >= 0 && offset + lengthBytes <= ram.sizeBytes)) return undefined;
-        if (direction === "toGuest") dirty.mark(ram.host + offset, lengthBytes);
-        return new Uint8Array(buffer, ram.host + offset, lengthBytes);
-      },
-    };
   }
 }
 

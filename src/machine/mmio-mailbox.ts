@@ -3,14 +3,17 @@
  *
  *   vCPU: address, width, value -> state 1 -> rings -> waits;  machine: reads or writes -> value -> state 2 (3: bus error)
  *
+ * A device that needs a page which has not come (`PageMissing`) has done nothing: the answer is state 4 with the page, and
+ * the vCPU waits for it as for its own and asks again.
  * The words are in the vCPU's block; state is stored last on both sides.
  */
 import type { Trace } from "#core/trace.ts";
 import { CONTROL, VCPU } from "#cpu/vcpu/layout.ts";
 import type { MmioMap } from "#hw/bus/mmio-map.ts";
+import { PageMissing } from "#hw/bus/page-missing.ts";
 import { MachineRequest } from "#machine/shared-words.ts";
 
-const State = { Idle: 0, Asked: 1, Answered: 2, Failed: 3 } as const;
+const State = { Idle: 0, Asked: 1, Answered: 2, Failed: 3, PageMissing: 4 } as const;
 /** Bit of the width word: a write. */
 const WRITE = 16;
 const SPINS = 2000;
@@ -25,8 +28,11 @@ export class MmioCaller {
   readonly #words: Int32Array;
   readonly #view: DataView;
   readonly #block: number;
+  readonly #awaitPage: (page: number) => void;
 
-  constructor(memory: ArrayBufferLike, block: number) {
+  /** `awaitPage` blocks until that page is there. */
+  constructor(memory: ArrayBufferLike, block: number, awaitPage: (page: number) => void) {
+    this.#awaitPage = awaitPage;
     this.#words = new Int32Array(memory);
     this.#view = new DataView(memory, block);
     this.#block = block;
@@ -41,6 +47,14 @@ export class MmioCaller {
   }
 
   #call(address: number, width: number, value: bigint): boolean {
+    for (;;) {
+      const answer = this.#ask(address, width, value);
+      if (answer !== State.PageMissing) return answer === State.Answered;
+      this.#awaitPage(this.#view.getInt32(VCPU.mmioValue, true));
+    }
+  }
+
+  #ask(address: number, width: number, value: bigint): number {
     const state = (this.#block + VCPU.mmioState) >>> 2;
     this.#view.setFloat64(VCPU.mmioAddress, address, true);
     this.#view.setInt32(VCPU.mmioWidth, width, true);
@@ -49,7 +63,7 @@ export class MmioCaller {
     ringMachine(this.#words, MachineRequest.Mmio);
     for (let spin = 0; spin < SPINS; spin++) if (Atomics.load(this.#words, state) !== State.Asked) break;
     while (Atomics.load(this.#words, state) === State.Asked) Atomics.wait(this.#words, state, State.Asked);
-    return Atomics.exchange(this.#words, state, State.Idle) === State.Answered;
+    return Atomics.exchange(this.#words, state, State.Idle);
   }
 }
 
@@ -69,11 +83,24 @@ export function answerMmio(
   const width = view.getInt32(VCPU.mmioWidth, true);
   const isWrite = (width & WRITE) !== 0;
   if (isWrite) trace.mmio_mailbox_write?.(hart, address, width & 15, view.getBigUint64(VCPU.mmioValue, true));
-  const done = isWrite ? write(map, view, address, width & 15) : read(map, view, address, width);
-  if (!isWrite)
-    trace.mmio_mailbox_read?.(hart, address, width, done ? view.getBigUint64(VCPU.mmioValue, true) : undefined);
-  Atomics.store(words, state, done ? State.Answered : State.Failed);
+  const answer = carryOut(map, view, address, width);
+  if (!isWrite && answer !== State.PageMissing) {
+    const isAnswered = answer === State.Answered;
+    trace.mmio_mailbox_read?.(hart, address, width, isAnswered ? view.getBigUint64(VCPU.mmioValue, true) : undefined);
+  }
+  Atomics.store(words, state, answer);
   Atomics.notify(words, state);
+}
+
+function carryOut(map: MmioMap, view: DataView, address: number, width: number): number {
+  try {
+    const done = width & WRITE ? write(map, view, address, width & 15) : read(map, view, address, width);
+    return done ? State.Answered : State.Failed;
+  } catch (error) {
+    if (!(error instanceof PageMissing)) throw error;
+    view.setInt32(VCPU.mmioValue, error.pages[0], true);
+    return State.PageMissing;
+  }
 }
 
 function read(map: MmioMap, view: DataView, address: number, width: number): boolean {

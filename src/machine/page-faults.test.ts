@@ -1,5 +1,4 @@
 /** Pages that have not come yet: guest code waits for them, whatever way it touches them. */
-import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { resolveExtensions } from "#cpu/isa/riscv/extensions.ts";
 import { BareMachine, BareMemory, RAM_BASE } from "#cpu/testing/bare-machine.ts";
@@ -41,35 +40,59 @@ test("code, a load and a store wait once each for their page", () => {
   expect([1, 2, 3, 5].map((page) => faults.isMissing(page))).toEqual([true, false, true, false]);
 });
 
-/** Waits as `PageFaults.wait` does, in a thread. */
-const WAITER = `
-  const { parentPort, workerData: { memory, word, map, page, faults } } = require("node:worker_threads");
-  const words = new Int32Array(memory);
-  const missing = new Uint8Array(memory, map);
-  Atomics.store(words, word, page + 1);
-  Atomics.add(words, faults, 1);
-  Atomics.notify(words, faults);
-  while (Atomics.load(missing, page) !== 0) Atomics.wait(words, word, page + 1);
-  parentPort.postMessage("there");
-`;
-
-test("a thread that waits is seen, woken by its page, and by no other", async () => {
-  const layout = layoutMemory(2, [{ name: "ram", sizeBytes: RAM_BYTES }]);
+const faultsOf = (vcpus = 2): { faults: PageFaults; words: Int32Array } => {
+  const layout = layoutMemory(vcpus, [{ name: "ram", sizeBytes: RAM_BYTES }]);
   const memory = new SharedArrayBuffer(layout.totalBytes);
-  const faults = new PageFaults(memory, layout);
+  return { faults: new PageFaults(memory, layout), words: new Int32Array(memory) };
+};
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+test("pages are counted once, whatever is said twice", () => {
+  const { faults } = faultsOf();
   faults.expect(0, 10);
-  // Page 3 comes before vCPU 0 waits: it does not wait at all.
-  faults.placed(3);
-  faults.wait(0, 3, 17);
-  expect(faults.waiting()).toEqual([]);
-  const word = (layout.vcpus + layout.vcpuStride + VCPU.faultPage) >>> 2;
-  const workerData = { memory, word, map: layout.missingMap, page: 7, faults: CONTROL.pageFaults };
-  const worker = new Worker(WAITER, { eval: true, workerData });
-  const there = new Promise((resolve) => worker.once("message", resolve));
-  while (faults.waiting().length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-  expect(faults.waiting()).toMatchObject([{ vcpu: 1, page: 7 }]);
-  expect(faults.placed(6)).toEqual([]);
-  expect(faults.placed(7)).toMatchObject([{ vcpu: 1, page: 7 }]);
-  expect(await there).toBe("there");
-  await worker.terminate();
+  faults.expect(5, 10);
+  expect(faults.missingCount).toBe(15);
+  expect(faults.placed(3)).toBe(false);
+  expect(faults.placed(3)).toBe(false);
+  expect([faults.missingCount, faults.isMissing(3), faults.isMissing(4)]).toEqual([14, false, true]);
+});
+
+test("a page that is here is not waited for", async () => {
+  const { faults } = faultsOf();
+  expect(faults.wait(0, 3, 17)).toBe(false);
+  await faults.want(3, 17);
+  expect([faults.waiting(), faults.take()]).toEqual([[], undefined]);
+});
+
+test("a device's fault is published, taken once, and ends with its page", async () => {
+  const { faults, words } = faultsOf();
+  faults.expect(0, 10);
+  let there = 0;
+  const wants = [faults.want(7, 100), faults.want(7, 200)].map((want) => want.then(() => there++));
+  expect(Atomics.load(words, CONTROL.pageFaults)).toBe(1);
+  expect(faults.waiting()).toEqual([{ vcpu: -1, page: 7, sinceNs: 100 }]);
+  expect([faults.take(), faults.take()]).toEqual([{ vcpu: -1, page: 7, sinceNs: 100 }, undefined]);
+  expect(faults.waiting()).toHaveLength(1);
+  expect(faults.placed(6)).toBe(false);
+  await turn();
+  expect(there).toBe(0);
+  expect(faults.placed(7)).toBe(true);
+  await Promise.all(wants);
+  expect([there, faults.waiting()]).toEqual([2, []]);
+});
+
+test("more wants than places come in turns, and none that are over are taken", async () => {
+  const { faults } = faultsOf();
+  faults.expect(0, 100);
+  const wants = Array.from({ length: 40 }, (_, page) => faults.want(page, page));
+  expect(faults.waiting().map(({ page }) => page)).toEqual(Array.from({ length: 16 }, (_, page) => page));
+  for (let page = 0; page < 10; page++) expect(faults.placed(page)).toBe(true);
+  expect(faults.take()).toEqual({ vcpu: -1, page: 10, sinceNs: 10 });
+  await Promise.all(wants.slice(0, 10));
+  expect(faults.waiting()).toHaveLength(16);
+  const taken = new Set<number>([10]);
+  for (let fault = faults.take(); fault; fault = faults.take()) taken.add(fault.page);
+  expect([...taken].sort((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, i) => 10 + i));
+  for (let page = 10; page < 40; page++) faults.placed(page);
+  await Promise.all(wants);
 });

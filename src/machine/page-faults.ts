@@ -1,32 +1,47 @@
 /**
  * Pages of a postcopy that have not come from the source yet, and who waits for them.
  *
- *   vCPU: time, page -> its word; counts CONTROL.pageFaults -> waits on the word
- *   migration: page in place -> byte 0 -> words of those who wait 0 -> wakes them
+ *   waiter: fault into the ring -> byte 1 to 2, or the page is here -> CONTROL.pageFaults -> sleeps on its word
+ *   migration: page in place -> byte to 0 -> if it was 2: words of those who wait for it to 0, wakes them
  *
  * Each side stores first and looks then, so that a page which comes meanwhile is not waited for. Nothing is paid once
  * all pages are here: the byte is looked at only when a page enters a TLB.
- * Thread: vCPUs wait; one migration places.
+ * Thread: vCPUs wait; the machine thread waits for devices; one migration takes and places.
  */
-import { CONTROL, type MemoryLayout, PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
-import { vcpuBlock } from "#machine/interrupt-lines.ts";
+import { CONTROL, type MemoryLayout, PAGE_BYTES } from "#cpu/vcpu/layout.ts";
+import { DEVICE_PLACES, PageFaultRing } from "#machine/page-fault-ring.ts";
 
-/** A vCPU that waits: for which page, and since when in nanoseconds of machine time. */
+/** A page that is waited for: by a vCPU, or a device (-1), and since when in nanoseconds of the host's monotonic clock. */
 export type PageFault = { readonly vcpu: number; readonly page: number; readonly sinceNs: number };
+
+/** A byte of the missing map. */
+const HERE = 0;
+const MISSING = 1;
+const AWAITED = 2;
+
+type Want = { readonly page: number; readonly sinceNs: number; readonly done: () => void };
 
 export class PageFaults {
   readonly #missing: Uint8Array;
   readonly #words: Int32Array;
-  readonly #times: DataView;
-  readonly #blocks: readonly number[];
+  readonly #ring: PageFaultRing;
+  readonly #vcpus: number;
   readonly #ramStart: number;
+  /** By waiter, the serial of the fault that was taken last. */
+  readonly #taken: Int32Array;
+  /** What devices wait for, by page; and those that have no place yet. */
+  readonly #wanted = new Map<number, Promise<void>>();
+  readonly #queue: Want[] = [];
+  readonly #freePlaces: number[];
 
   constructor(memory: ArrayBufferLike, layout: MemoryLayout) {
     this.#missing = new Uint8Array(memory, layout.missingMap, (layout.totalBytes - layout.ramStart) / PAGE_BYTES);
     this.#words = new Int32Array(memory);
-    this.#times = new DataView(memory);
-    this.#blocks = Array.from({ length: layout.vcpuCount }, (_, i) => vcpuBlock(layout, i));
+    this.#ring = new PageFaultRing(memory, layout);
+    this.#vcpus = layout.vcpuCount;
     this.#ramStart = layout.ramStart;
+    this.#taken = new Int32Array(this.#ring.waiters);
+    this.#freePlaces = Array.from({ length: DEVICE_PLACES }, (_, i) => layout.vcpuCount + i);
   }
 
   /** The page at `host`, as an index. */
@@ -34,43 +49,118 @@ export class PageFaults {
     return Math.floor((host - this.#ramStart) / PAGE_BYTES);
   }
   isMissing(page: number): boolean {
-    return Atomics.load(this.#missing, page) !== 0;
+    return Atomics.load(this.#missing, page) !== HERE;
+  }
+  /** How many have not come yet. */
+  get missingCount(): number {
+    return Atomics.load(this.#words, CONTROL.missingPages);
   }
   /** `count` pages from `first` on are still at the source. The machine is stopped, its TLBs are dropped before it runs. */
   expect(first: number, count: number): void {
-    this.#missing.fill(1, first, first + count);
+    let added = 0;
+    for (let page = first; page < first + count; page++) {
+      if (Atomics.compareExchange(this.#missing, page, HERE, MISSING) === HERE) added++;
+    }
+    Atomics.add(this.#words, CONTROL.missingPages, added);
   }
 
-  /** Blocks until the page is there. Thread: the vCPU's. */
-  wait(vcpu: number, page: number, nowNs: number): void {
-    const block = this.#blocks[vcpu] as number;
-    const word = (block + VCPU.faultPage) >>> 2;
-    this.#times.setFloat64(block + VCPU.faultSince, nowNs, true);
-    Atomics.store(this.#words, word, page + 1);
-    Atomics.add(this.#words, CONTROL.pageFaults, 1);
-    Atomics.notify(this.#words, CONTROL.pageFaults);
-    while (this.isMissing(page)) Atomics.wait(this.#words, word, page + 1);
-    Atomics.store(this.#words, word, 0);
+  /**
+   * Blocks until the page is there and the machine runs; false when it was there already. `whileStopped` is called while
+   * the machine is stopped, and returns when it runs again; without it nobody looks at that. Thread: the vCPU's.
+   */
+  wait(vcpu: number, page: number, nowNs: number, whileStopped?: () => void): boolean {
+    if (!this.#publish(vcpu, page, nowNs)) return false;
+    for (;;) {
+      const word = this.#ring.wordOf(vcpu, page);
+      // After the look at the word: a stop that comes now changes it (`rouse`).
+      if (whileStopped && Atomics.load(this.#words, CONTROL.running) === 0) whileStopped();
+      else if (word === undefined) return true;
+      else this.#ring.sleep(vcpu, word);
+    }
   }
 
-  /** Who waits now. Thread: migration, which waits on `CONTROL.pageFaults` for more. */
+  /** The machine stops: vCPUs that wait for a page look up and see that. Thread: machine. */
+  rouse(): void {
+    for (let vcpu = 0; vcpu < this.#vcpus; vcpu++) this.#ring.rouse(vcpu);
+  }
+
+  /** Resolves when the page is there. A device of the machine waits for it. Thread: machine. */
+  want(page: number, nowNs: number): Promise<void> {
+    if (!this.isMissing(page)) return Promise.resolve();
+    const known = this.#wanted.get(page);
+    if (known) return known;
+    const wanted = new Promise<void>((done) => void this.#queue.push({ page, sinceNs: nowNs, done }));
+    this.#wanted.set(page, wanted);
+    this.#place();
+    return wanted;
+  }
+
+  /** The next fault that was not taken yet and whose page is still missing. Thread: migration, one only. */
+  take(): PageFault | undefined {
+    for (;;) {
+      const waiter = this.#ring.take();
+      if (waiter === undefined) return undefined;
+      const record = this.#ring.read(waiter);
+      if (!record || record.serial === this.#taken[waiter] || !this.isMissing(record.page)) continue;
+      this.#taken[waiter] = record.serial;
+      return this.#fault(waiter, record);
+    }
+  }
+
+  /** Who waits now, taken or not. Thread: any. */
   waiting(): readonly PageFault[] {
     const faults: PageFault[] = [];
-    this.#blocks.forEach((block, vcpu) => {
-      const page = Atomics.load(this.#words, (block + VCPU.faultPage) >>> 2) - 1;
-      if (page >= 0) faults.push({ vcpu, page, sinceNs: this.#times.getFloat64(block + VCPU.faultSince, true) });
-    });
+    for (let waiter = 0; waiter < this.#ring.waiters; waiter++) {
+      const record = this.#ring.read(waiter);
+      if (record && this.isMissing(record.page)) faults.push(this.#fault(waiter, record));
+    }
     return faults;
   }
 
-  /** The page is in place: whoever waits for it goes on. Returns them. Thread: migration. */
-  placed(page: number): readonly PageFault[] {
-    Atomics.store(this.#missing, page, 0);
-    const served = this.waiting().filter((fault) => fault.page === page);
-    for (const { vcpu } of served) {
-      const word = ((this.#blocks[vcpu] as number) + VCPU.faultPage) >>> 2;
-      if (Atomics.compareExchange(this.#words, word, page + 1, 0) === page + 1) Atomics.notify(this.#words, word);
+  /** The page is in place: whoever waits for it goes on. True when somebody waited. Thread: migration. */
+  placed(page: number): boolean {
+    const before = Atomics.exchange(this.#missing, page, HERE);
+    if (before === HERE) return false;
+    Atomics.sub(this.#words, CONTROL.missingPages, 1);
+    if (before !== AWAITED) return false;
+    for (let waiter = 0; waiter < this.#ring.waiters; waiter++) this.#ring.release(waiter, page);
+    return true;
+  }
+
+  /** False when the page is there: nobody waits then. */
+  #publish(waiter: number, page: number, nowNs: number): boolean {
+    this.#ring.publish(waiter, page, nowNs);
+    const isHere = Atomics.compareExchange(this.#missing, page, MISSING, AWAITED) === HERE;
+    if (isHere) this.#ring.withdraw(waiter);
+    Atomics.add(this.#words, CONTROL.pageFaults, 1);
+    Atomics.notify(this.#words, CONTROL.pageFaults);
+    return !isHere;
+  }
+
+  /** Gives the devices' free places to those that wait for one. */
+  #place(): void {
+    while (this.#queue.length > 0) {
+      const place = this.#freePlaces.shift();
+      if (place === undefined) return;
+      void this.#await(place, this.#queue.shift() as Want);
     }
-    return served;
+  }
+
+  async #await(place: number, { page, sinceNs, done }: Want): Promise<void> {
+    if (this.#publish(place, page, sinceNs)) {
+      for (;;) {
+        const word = this.#ring.wordOf(place, page);
+        if (word === undefined) break;
+        await this.#ring.sleepAsync(place, word);
+      }
+    }
+    this.#freePlaces.push(place);
+    this.#wanted.delete(page);
+    done();
+    this.#place();
+  }
+
+  #fault(waiter: number, { page, sinceNs }: { readonly page: number; readonly sinceNs: number }): PageFault {
+    return { vcpu: waiter < this.#vcpus ? waiter : -1, page, sinceNs };
   }
 }

@@ -4,7 +4,6 @@
 import type { Clock } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import type { SharedLock } from "#core/shared-lock.ts";
-import type { Trace } from "#core/trace.ts";
 import { probeEngineFeatures } from "#cpu/engine/features.ts";
 import { CONTROL, ExitReason, Feature, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { Vcpu, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
@@ -15,6 +14,7 @@ import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { MmioCaller } from "#machine/mmio-mailbox.ts";
 import { PageFaults } from "#machine/page-faults.ts";
+import { VcpuPark } from "#machine/vcpu-park.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock, vcpuLine } from "#machine/interrupt-lines.ts";
 import { isMachineDevice, VIRT_RESET_VECTOR } from "#machine/virt/machine-devices.ts";
@@ -58,16 +58,29 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
   const extensions = cpuExtensions(config.cpu);
   const isa = riscvIsa(extensions);
   const hartLog = { log, isa, memory: memory.buffer, block, hart: data.vcpu };
+  const park = new VcpuPark(words, block, data.vcpu, log.trace);
   const faults = new PageFaults(memory.buffer, layout);
+  const blocked = new DataView(memory.buffer, block);
+  const awaitPage = (page: number): void => {
+    const sinceNs = clock.nowNs();
+    park.enter("page");
+    const waited = faults.wait(data.vcpu, page, sinceNs, () => park.untilRunning());
+    park.leave();
+    if (!waited) return;
+    const untilNs = clock.nowNs();
+    blocked.setFloat64(VCPU.blockedNs, blocked.getFloat64(VCPU.blockedNs, true) + untilNs - sinceNs, true);
+    blocked.setInt32(VCPU.blockedCount, blocked.getInt32(VCPU.blockedCount, true) + 1, true);
+    log.trace.vcpu_page_wait?.(data.vcpu, page, sinceNs, untilNs);
+  };
   const ports: VcpuPorts = {
-    ...devicePorts(memory.buffer, block, devices, () => {
+    ...devicePorts(new MmioCaller(memory.buffer, block, awaitPage), devices, () => {
       // A write to flash may have taken its memory out of the address space.
       const index = (block + VCPU.request) >>> 2;
       if (Atomics.and(words, index, ~Request.FlushTlb) & Request.FlushTlb) vcpu.memoryChanged();
     }),
     timeTicks: () => machineClock.ticks(),
     machineNs: () => Math.floor(machineClock.nowNs()),
-    pageMissing: (host) => faults.wait(data.vcpu, faults.pageOf(host), machineClock.nowNs()),
+    pageMissing: (host) => awaitPage(faults.pageOf(host)),
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
   };
   const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, isa, observedPorts(ports, data.vcpu, log), {
@@ -91,7 +104,7 @@ export function runVcpu(data: ThreadData, { clock, log: sink }: ThreadHost, read
   };
   reset();
   ready();
-  loop(vcpu, words, block, reset, () => ports.stimecmpChanged(), log.trace);
+  loop(vcpu, words, block, reset, () => ports.stimecmpChanged(), park);
 }
 
 /** The ports with what a log wants to hear of them. */
@@ -132,34 +145,15 @@ function loop(
   block: number,
   reset: () => void,
   stimecmpChanged: () => void,
-  trace: Trace,
+  park: VcpuPark,
 ): void {
   const request = (block + VCPU.request) >>> 2;
-  const parked = (block + VCPU.park) >>> 2;
-  const park = (why: "stop" | "wfi"): void => {
-    trace.vcpu_park?.(vcpu.index, why);
-    Atomics.sub(words, CONTROL.runningVcpus, 1);
-    Atomics.store(words, parked, 1);
-  };
-  const unpark = (): void => {
-    trace.vcpu_unpark?.(vcpu.index);
-    Atomics.store(words, parked, 0);
-    // The timer ticks again as soon as somebody runs.
-    if (Atomics.add(words, CONTROL.runningVcpus, 1) === 0) {
-      Atomics.add(words, CONTROL.timerChanged, 1);
-      Atomics.notify(words, CONTROL.timerChanged);
-    }
-  };
   Atomics.add(words, CONTROL.runningVcpus, 1);
   for (;;) {
     if (Atomics.load(words, CONTROL.running) === 0) {
-      park("stop");
-      Atomics.add(words, CONTROL.stoppedVcpus, 1);
-      Atomics.notify(words, CONTROL.stoppedVcpus);
-      while (Atomics.load(words, CONTROL.running) === 0) Atomics.wait(words, CONTROL.running, 0);
-      Atomics.sub(words, CONTROL.stoppedVcpus, 1);
-      Atomics.notify(words, CONTROL.stoppedVcpus);
-      unpark();
+      park.enter("stop");
+      park.untilRunning();
+      park.leave();
     }
     const asked = Atomics.exchange(words, request, 0);
     if (asked & Request.Quit) return;
@@ -184,20 +178,18 @@ function loop(
     }
     vcpu.takeInterrupt();
     if (vcpu.run() === ExitReason.Wfi && !vcpu.hasPendingInterrupt()) {
-      park("wfi");
+      park.enter("wfi");
       Atomics.wait(words, request, 0);
-      unpark();
+      park.leave();
     }
   }
 }
 
 function devicePorts(
-  memory: ArrayBufferLike,
-  block: number,
+  remote: MmioCaller,
   { map, lock }: SharedDevices,
   written: () => void,
 ): Pick<VcpuPorts, "mmioRead" | "mmioWrite" | "mmioRead64" | "mmioWrite64"> {
-  const remote = new MmioCaller(memory, block);
   const remoteWrite = (address: number, width: number, value: bigint): boolean => {
     const done = remote.write(address, width, value);
     written();

@@ -101,6 +101,8 @@ export class Board {
     for (const device of [shared.plic, shared.uart, shared.mtimer]) device.reset();
     this.#uart = shared.uart;
     const dma: Dma = {
+      isIncomplete: () => false,
+      present: async () => {},
       view: (address, lengthBytes) => {
         const offset = address - RAM_BASE;
         if (!(offset >= 0 && lengthBytes >= 0 && offset + lengthBytes <= block.sizeBytes)) return undefined;
@@ -121,6 +123,7 @@ export class Board {
       shutdown: () => {},
       reset: () => {},
       setFlashReadable: () => {},
+      requireMemory: () => {},
       balloonChanged: () => {},
       disks: new Map([["d0", disk]]),
       chardevs: new Map([["c", this.#chardev]]),

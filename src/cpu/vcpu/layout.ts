@@ -118,7 +118,8 @@ const VCPU_FIELDS = [
   ["mmioAddress", 8],
   ["mmioValue", 8],
   ["mmioWidth", 4],
-  // Shared: 0 idle, 1 asked (owner: machine thread), 2 answered, 3 answered with a bus error (owner: vCPU thread).
+  // Shared: 0 idle, 1 asked (owner: machine thread), 2 answered, 3 answered with a bus error, 4 not carried out, since
+  // the page whose index is in the value is missing (owner: vCPU thread).
   ["mmioState", 4],
   // Values handed to and from helpers in TypeScript.
   ["helperA", 8],
@@ -170,12 +171,12 @@ const VCPU_FIELDS = [
   ["localEntries", 4],
   // Grows with every flush of fetch TLBs or region slots; its two low bits are the privilege. See `JUMP_CACHE`.
   ["jumpGeneration", 8],
+  // Waits for pages of a postcopy so far: f64 nanoseconds of the host's clock, and their number. Owner: the vCPU thread.
+  ["blockedNs", 8],
+  ["blockedCount", 4],
   // The page that the stack was last found in, readable and writable in the current mode, or -1; i64 tag, i32 addend.
-  ["stackPage", 8],
   ["stackAddend", 4],
-  // A page that is missing: when the vCPU began to wait (f64 ns), and the page's index plus 1, or 0. See `page-faults.ts`.
-  ["faultSince", 8],
-  ["faultPage", 4],
+  ["stackPage", 8],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
   // What the region translator has done, f64 each in the order of `STATISTICS`. Owner: the vCPU thread; others may read.
@@ -229,8 +230,10 @@ export const CONTROL = {
   dirtySerial: 68,
   /** Counts the answers to it. */
   dirtyAnswers: 69,
-  /** Counts the pages that vCPUs have begun to wait for; see `page-faults.ts`. */
+  /** Counts the pages that somebody has begun to wait for; see `page-faults.ts`. */
   pageFaults: 70,
+  /** Pages that have not come yet, as many as there are bytes in the missing map that are not 0. */
+  missingPages: 71,
 } as const;
 
 /**
@@ -260,6 +263,8 @@ export type MemoryLayout = {
   readonly vcpuCount: number;
   readonly deviceArena: number;
   readonly deviceArenaBytes: number;
+  /** Who waits for which missing page; `FAULT_AREA_BYTES`, see `page-fault-ring.ts`. */
+  readonly faultArea: number;
   /** Start of the vCPU blocks, and bytes from one to the next. */
   readonly vcpus: number;
   readonly vcpuStride: number;
@@ -273,7 +278,10 @@ export type MemoryLayout = {
    * A page enters a TLB for writing only while its byte is 1; all are 1 while nobody looks.
    */
   readonly dirtyMap: number;
-  /** A byte a host page from {@link ramStart} on: 1 while the page has not come from the source of a postcopy. */
+  /**
+   * A byte a host page from {@link ramStart} on: 1 while the page has not come from the source of a postcopy, 2 when
+   * somebody waits for it too.
+   */
   readonly missingMap: number;
   readonly ramStart: number;
   readonly blocks: readonly RamBlock[];
@@ -287,6 +295,7 @@ export class LayoutError extends Error {
 
 const MAX_BYTES = 65_536 * 65_536 - 65_536;
 const DEVICE_ARENA_BYTES = 512 * 1024;
+export const FAULT_AREA_BYTES = 4096;
 const CONTROL_BYTES = PAGE_BYTES;
 /** Code pages of all vCPUs together, and of one: what a large program needs, and what fits beside the guest's RAM. */
 const CODE_PAGES = { all: 12_288, least: 512, most: 4096 } as const;
@@ -303,7 +312,8 @@ export function layoutMemory(
   const codePageCount = Math.max(CODE_PAGES.least, Math.min(CODE_PAGES.most, share));
   const vcpuStride = align(codePages + codePageCount * CODE_PAGE.bytes, 65_536);
   const deviceArena = CONTROL_BYTES;
-  const vcpus = align(deviceArena + DEVICE_ARENA_BYTES, 65_536);
+  const faultArea = deviceArena + DEVICE_ARENA_BYTES;
+  const vcpus = align(faultArea + FAULT_AREA_BYTES, 65_536);
   const dirtyMap = vcpus + vcpuCount * vcpuStride;
   // The RAM's end is aligned to a page of WebAssembly, and the maps go up to there.
   const mapBytes = align(ramPages, 16);
@@ -325,6 +335,7 @@ export function layoutMemory(
     vcpuCount,
     deviceArena,
     deviceArenaBytes: DEVICE_ARENA_BYTES,
+    faultArea,
     vcpus,
     vcpuStride,
     codeIndex,

@@ -2,7 +2,7 @@
  * The contract between devices and the board, on one screen.
  *
  * A device sees offsets only, never its address; it gets ports (lines, DMA, sinks), never the machine or the CPU.
- * It never throws on what a guest does.
+ * It never throws on what a guest does. It does throw `PageMissing`, and has done nothing then.
  */
 import type { ByteReader } from "#core/bytes.ts";
 import type { Fields, SectionDescription, State, VmState } from "#core/vmstate.ts";
@@ -31,8 +31,13 @@ export type Dma = {
   /**
    * A view of guest RAM, or undefined when the range is not wholly inside one RAM block (the device then reports an error).
    * `toGuest` says that the device will write: the pages are marked dirty.
+   * Throws `PageMissing`, with nothing marked, when a page of it has not come yet.
    */
   view(address: Gpa, lengthBytes: number, direction: "toGuest" | "fromGuest"): Uint8Array | undefined;
+  /** Whether `view` may throw: false once all pages are here. */
+  isIncomplete(): boolean;
+  /** Resolves when these pages are there. */
+  present(pages: readonly number[]): Promise<void>;
 };
 
 /**

@@ -20,6 +20,8 @@ function makeFwCfg(items: readonly FwCfgItem[] = ITEMS) {
   const ram = new Uint8Array(0x1000).fill(0xee);
   const written: [number, number][] = [];
   const dma: Dma = {
+    isIncomplete: () => false,
+    present: async () => {},
     view(address, lengthBytes, direction) {
       if (address < RAM || address + lengthBytes > RAM + ram.length) return undefined;
       if (direction === "toGuest") written.push([address, lengthBytes]);

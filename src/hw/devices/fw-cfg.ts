@@ -169,27 +169,30 @@ export class FwCfg implements Device {
   #transfer(): void {
     const s = this.#bound.state;
     const at = Number(s.dma_addr);
-    s.dma_addr = 0n;
     const request = this.#dma.view(at, DMA_STRUCT_BYTES, "fromGuest");
     const answer = this.#dma.view(at, 4, "toGuest");
     if (!request || !answer) {
+      s.dma_addr = 0n;
       if (answer) putControl(answer, DMA_CTL_ERROR);
       return;
     }
     const view = new DataView(request.buffer, request.byteOffset, DMA_STRUCT_BYTES);
-    const control = view.getUint32(0);
+    const [control, lengthBytes, address] = [view.getUint32(0), view.getUint32(4), Number(view.getBigUint64(8))];
+    // Before anything changes: a page that is missing makes the guest's write begin anew.
+    const target =
+      control & DMA_CTL_READ && lengthBytes > 0 ? this.#dma.view(address, lengthBytes, "toGuest") : new Uint8Array(0);
+    s.dma_addr = 0n;
     if (control & DMA_CTL_SELECT) this.#select(control >>> 16);
-    putControl(answer, this.#run(control, view.getUint32(4), Number(view.getBigUint64(8))) ? 0 : DMA_CTL_ERROR);
+    putControl(answer, this.#run(control, lengthBytes, target) ? 0 : DMA_CTL_ERROR);
   }
 
   /** False is an error. The item's rest is followed by zeros; of the directions read comes first, then write, then skip. */
-  #run(control: number, lengthBytes: number, address: number): boolean {
+  #run(control: number, lengthBytes: number, target: Uint8Array | undefined): boolean {
     const s = this.#bound.state;
     const data = this.#current();
     const start = Math.min(s.cur_offset, data.length);
     const taken = Math.min(lengthBytes, data.length - start);
     if (control & DMA_CTL_READ) {
-      const target = lengthBytes === 0 ? EMPTY : this.#dma.view(address, lengthBytes, "toGuest");
       if (!target) return false;
       target.set(data.subarray(start, start + taken));
       target.fill(0, taken);

@@ -18,6 +18,8 @@ import type { BoundState, Device, MigrationSection, MmioRegion } from "#hw/bus/t
 export type PflashPorts = {
   /** The flash's RAM block. */
   readonly memory: Uint8Array;
+  /** Throws `PageMissing` when a page of that part of `memory` has not come yet; absent: all are there. */
+  readonly require?: (offset: number, lengthBytes: number) => void;
   /** Whether guest reads go straight to `memory`. */
   readonly setRomd: (on: boolean) => void;
   /** These bytes of `memory` changed and go to the file. */
@@ -112,6 +114,7 @@ export class PflashCfi01 implements Device {
         accessSizes: [1, 2, 4, 8],
         read: (offset, size) => this.#read(offset, size),
         write: (offset, size, value) => this.#write(offset, size, value),
+        write64: (offset, value) => this.#write64(offset, value),
       },
     ];
   }
@@ -142,6 +145,7 @@ export class PflashCfi01 implements Device {
         return onBus(this.#cfi[offset >> 2] ?? 0, size);
       default:
         // A stream may bring any command byte: everything else is read-array mode.
+        this.#ports.require?.(offset, size);
         if (!this.#inArrayMode()) this.#enterArrayMode();
         return this.#readArray(offset, size);
     }
@@ -154,12 +158,34 @@ export class PflashCfi01 implements Device {
 
   #write(offset: number, size: 1 | 2 | 4, value: number): void {
     const s = this.#bound.state;
+    this.#requireFor(offset, size, value);
     if (this.#inArrayMode()) this.#ports.setRomd(false);
     if (s.wcycle === 0) this.#firstCycle(value & 0xff);
     else if (s.wcycle === 1) this.#secondCycle(offset, size, value);
     else if (s.wcycle === 2 && s.cmd === CMD_PROGRAM_BUFFER) this.#bufferCycle(offset, size, value);
     else if (s.wcycle === 3 && s.cmd === CMD_PROGRAM_BUFFER && (value & 0xff) === CONFIRM) this.#programBuffer();
     else this.#enterArrayMode();
+  }
+
+  /** Two writes of 4 bytes; the second must not find a page missing, as the first would be done twice then. */
+  #write64(offset: number, value: bigint): void {
+    const { blk_offset } = this.#bound.state;
+    this.#ports.require?.(offset - (offset % SECTOR_BYTES), SECTOR_BYTES);
+    if (blk_offset !== NO_BUFFER) this.#ports.require?.(blk_offset, BUFFER_BYTES);
+    this.#write(offset, 4, Number(BigInt.asUintN(32, value)));
+    this.#write(offset + 4, 4, Number(BigInt.asUintN(32, value >> 32n)));
+  }
+
+  /** The memory that a write will read or change, before anything has changed. */
+  #requireFor(offset: number, size: number, value: number): void {
+    const { require } = this.#ports;
+    const { wcycle, cmd, blk_offset } = this.#bound.state;
+    if (!require || wcycle === 0) return;
+    if (wcycle === 3 && blk_offset !== NO_BUFFER) return require(blk_offset, BUFFER_BYTES);
+    if (wcycle !== 1) return;
+    if (cmd === CMD_PROGRAM || cmd === CMD_PROGRAM_ALTERNATE) require(offset, size);
+    if (cmd === CMD_PROGRAM_BUFFER) require(offset - (offset % BUFFER_BYTES), BUFFER_BYTES);
+    if (cmd === CMD_ERASE && (value & 0xff) === CONFIRM) require(offset - (offset % SECTOR_BYTES), SECTOR_BYTES);
   }
 
   #firstCycle(command: number): void {

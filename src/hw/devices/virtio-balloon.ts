@@ -79,6 +79,7 @@ export class VirtioBalloon implements VirtioDevice {
   #stats = new Map<string, bigint>();
   #statsUpdatedMs = 0;
   #statsChain: Chain | undefined;
+  #takesBack = false;
   #pollSeconds = 0;
   #cancelPoll: (() => void) | undefined;
 
@@ -152,6 +153,10 @@ export class VirtioBalloon implements VirtioDevice {
   handleQueue(index: number): void {
     const queue = this.#host.queues[index];
     if (!queue) return;
+    if (index === STATS_QUEUE && this.#takesBack) {
+      queue.putBack();
+      this.#takesBack = false;
+    }
     for (let taken = 0; taken < queue.size; taken++) {
       const chain = queue.pop();
       if (!chain) return;
@@ -162,11 +167,12 @@ export class VirtioBalloon implements VirtioDevice {
         this.#takeStats(chain);
       }
     }
-    this.#host.runLater(() => this.handleQueue(index));
+    this.#host.handleLater(index);
   }
 
   reset(): void {
     this.#statsChain = undefined;
+    this.#takesBack = false;
     this.#poison = 0;
     this.#cancelPoll?.();
     this.#cancelPoll = undefined;
@@ -192,11 +198,8 @@ export class VirtioBalloon implements VirtioDevice {
   }
   loaded(): void {
     // The chain that the source kept is the last one that it took: it is taken again here.
-    const queue = this.#host.queues[STATS_QUEUE];
-    if (!queue?.usable || queue.inUse === 0) return;
-    queue.lastAvailable = (queue.lastAvailable - queue.inUse) & 0xffff;
-    queue.inUse = 0;
-    this.handleQueue(STATS_QUEUE);
+    this.#takesBack = true;
+    this.#host.handle(STATS_QUEUE);
   }
 
   get #poisons(): boolean {

@@ -179,17 +179,26 @@ export class VirtioBlk implements VirtioDevice {
       if (!chain) return;
       this.#start(queue, chain);
     }
-    this.#host.runLater(() => this.handleQueue());
+    this.#host.handleLater(0);
   }
 
   reset(): void {
     this.#resumeHeads = [];
+    this.#settle();
     this.#writeBack = this.#options.writeCache;
   }
 
   drain(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
-    return new Promise((resolve) => void this.#drained.push(resolve));
+    return new Promise((resolve) => {
+      this.#drained.push(resolve);
+      this.#settle();
+    });
+  }
+
+  /** Whoever waits for a drain goes on when nothing is under way, nor waits to be. */
+  #settle(): void {
+    if (this.#inFlight > 0 || this.#resumeHeads.length > 0) return;
+    for (const resolve of this.#drained.splice(0)) resolve();
   }
 
   /** The list of requests under way, which is empty: the machine drains before it saves. */
@@ -211,13 +220,19 @@ export class VirtioBlk implements VirtioDevice {
   }
 
   loaded(): void {
+    this.#host.attempt("requests of the source", () => this.#resume());
+  }
+
+  #resume(): void {
     const queue = this.#host.queues[0];
-    for (const head of this.#resumeHeads.splice(0)) {
+    for (let head = this.#resumeHeads[0]; head !== undefined; head = this.#resumeHeads[0]) {
       const chain = queue?.take(head);
+      this.#resumeHeads.shift();
       if (queue && chain) this.#start(queue, chain);
     }
+    this.#settle();
     // What the driver queued while the source was already stopping.
-    if (queue?.hasAvailable()) this.handleQueue();
+    if (queue?.hasAvailable()) this.#host.handle(0);
   }
 
   get #sectors(): number {
@@ -240,8 +255,8 @@ export class VirtioBlk implements VirtioDevice {
         this.#inFlight--;
         this.#inFlightBytes -= lengthBytes;
         if (queue.holds(chain)) this.#finish(queue, chain, status);
-        if (wasFull) this.handleQueue();
-        if (this.#inFlight === 0) for (const resolve of this.#drained.splice(0)) resolve();
+        if (wasFull) this.#host.handle(0);
+        this.#settle();
       });
   }
 

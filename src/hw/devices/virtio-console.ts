@@ -206,7 +206,11 @@ export class VirtioConsole implements VirtioDevice {
       canReceive: () => (this.#accepts(port) ? RECEIVE_BYTES : 0),
       receive: (bytes) => {
         port.held = bytes.slice();
-        this.#deliver(port);
+        this.#host.attempt(
+          `input of port ${port.number}`,
+          () => this.#deliver(port),
+          () => this.#fillReceiveQueue(port),
+        );
       },
       event: (event) => {
         if (event === "break" || port.console) return;
@@ -218,7 +222,15 @@ export class VirtioConsole implements VirtioDevice {
 
   #accepts(port: Port): boolean {
     if (!port.guestConnected || port.held.length > 0) return false;
-    return this.#host.queues[receiveQueueOf(port.number)]?.hasAvailable() ?? false;
+    let hasBuffer = false;
+    this.#host.attempt(
+      `room of port ${port.number}`,
+      () => {
+        hasBuffer = this.#host.queues[receiveQueueOf(port.number)]?.hasAvailable() ?? false;
+      },
+      () => port.chardev.poke(),
+    );
+    return hasBuffer;
   }
 
   #fillReceiveQueue(port: Port): void {
@@ -230,15 +242,18 @@ export class VirtioConsole implements VirtioDevice {
     const queue = this.#host.queues[receiveQueueOf(port.number)];
     if (!queue) return;
     let pushed = false;
-    for (let taken = 0; port.held.length > 0 && taken < queue.size; taken++) {
-      const chain = queue.pop();
-      if (!chain) break;
-      const done = scatter(chain.writable, 0, port.held);
-      port.held = port.held.subarray(done);
-      queue.push(chain, done);
-      pushed = true;
+    try {
+      for (let taken = 0; port.held.length > 0 && taken < queue.size; taken++) {
+        const chain = queue.pop();
+        if (!chain) break;
+        const done = scatter(chain.writable, 0, port.held);
+        port.held = port.held.subarray(done);
+        queue.push(chain, done);
+        pushed = true;
+      }
+    } finally {
+      if (pushed) queue.notify();
     }
-    if (pushed) queue.notify();
   }
 
   // From the guest.
@@ -247,14 +262,19 @@ export class VirtioConsole implements VirtioDevice {
   #takeAll(index: number, use: (readable: readonly Uint8Array[], lengthBytes: number) => void): void {
     const queue = this.#host.queues[index];
     if (!queue) return;
-    for (let taken = 0; taken < queue.size; taken++) {
-      const chain = queue.pop();
-      if (!chain) return queue.notify();
-      use(chain.readable, chain.readableBytes);
-      queue.push(chain, 0);
+    let [taken, isEmpty] = [0, false];
+    try {
+      for (; taken < queue.size && !isEmpty; taken++) {
+        const chain = queue.pop();
+        isEmpty = chain === undefined;
+        if (!chain) continue;
+        use(chain.readable, chain.readableBytes);
+        queue.push(chain, 0);
+      }
+    } finally {
+      if (taken > 0) queue.notify();
     }
-    queue.notify();
-    this.#host.runLater(() => this.handleQueue(index));
+    if (!isEmpty) this.#host.handleLater(index);
   }
 
   /** Spec: 5.3.6.2 "Multiport Device Operation". */
@@ -287,7 +307,7 @@ export class VirtioConsole implements VirtioDevice {
   #post(message: ControlMessage): void {
     if (!this.#multiport || this.#outbox.length >= MAX_CONTROL_MESSAGES) return;
     this.#outbox.push(message);
-    this.#sendControl();
+    this.#host.handle(CONTROL_TO_GUEST);
   }
 
   #sendControl(): void {

@@ -68,7 +68,7 @@ export class VirtioRng implements VirtioDevice {
       queue.notify();
       this.#spend(bytes.length);
     }
-    if (this.#quota > 0) this.#host.runLater(() => this.handleQueue());
+    if (this.#quota > 0) this.#host.handleLater(0);
   }
 
   reset(): void {
@@ -81,7 +81,7 @@ export class VirtioRng implements VirtioDevice {
   loadDevicePart(): void {}
   /** Requests that waited for quota on the source are served now. */
   loaded(): void {
-    this.handleQueue();
+    this.#host.handle(0);
   }
 
   #spend(lengthBytes: number): void {
@@ -90,7 +90,7 @@ export class VirtioRng implements VirtioDevice {
     this.#cancelRefill = this.#ports.timers.at(this.#ports.clock.nowNs() + this.#periodMs * 1e6, () => {
       this.#cancelRefill = undefined;
       this.#quota = this.#maxBytes;
-      this.handleQueue();
+      this.#host.handle(0);
     });
   }
 }

@@ -52,6 +52,8 @@ export type MachineDevicePorts = {
   shutdown(exitCode: number): void;
   reset(): void;
   setFlashReadable(block: number, on: boolean): void;
+  /** Throws `PageMissing` when a page of that range of the machine's memory has not come yet. */
+  requireMemory(host: number, lengthBytes: number): void;
   readonly disks: ReadonlyMap<string, Disk>;
   readonly chardevs: ReadonlyMap<string, CharBackend>;
   readonly log: Log;
@@ -100,6 +102,7 @@ export function makeMachineDevices(
     const flash = new PflashCfi01({
       memory: new Uint8Array(memory, ram.host, ram.sizeBytes),
       setRomd: (on) => ports.setFlashReadable(block, on),
+      require: (offset, lengthBytes) => ports.requireMemory(ram.host + offset, lengthBytes),
       ...flashStore(memory, ram.host, ports.disks.get(`pflash${index}`)),
     });
     add(index === 0 ? flash0.base : flash1.base, flash);

@@ -4,12 +4,15 @@
  */
 import type { Timers } from "#core/host.ts";
 import type { Trace } from "#core/trace.ts";
+import { PageMissing } from "#hw/bus/page-missing.ts";
 import type { Dma, MmioRegion } from "#hw/bus/types.ts";
 import { VirtioMmio } from "#hw/bus/virtio/virtio-mmio.ts";
 import type { VirtioDevice } from "#hw/bus/virtio/virtio-device.ts";
 
 export const TEST_RAM_START = 0x8000_0000;
 const QUEUE_AREA_BYTES = 0x4000;
+/** What a missing page is full of. */
+const HIDDEN = 0xa5;
 
 export type GuestBuffer = { readonly at: number; readonly lengthBytes: number; readonly write?: boolean };
 
@@ -25,6 +28,7 @@ export class GuestDriver {
   readonly marked: [start: number, lengthBytes: number][] = [];
   readonly #legacy: boolean;
   readonly #region: MmioRegion;
+  readonly #hidden = new Map<number, { content: Uint8Array; there: Promise<void>; arrive: () => void }>();
   readonly #sizes: number[] = [];
   readonly #available: number[] = [];
   readonly #next: number[] = [];
@@ -55,13 +59,45 @@ export class GuestDriver {
 
   dma(): Dma {
     return {
+      isIncomplete: () => this.#hidden.size > 0,
+      present: async (pages) => {
+        await Promise.all(pages.map((page) => this.#hidden.get(page)?.there));
+      },
       view: (address, lengthBytes, direction) => {
         const offset = address - TEST_RAM_START;
         if (!(offset >= 0) || offset + lengthBytes > this.ram.length) return undefined;
+        for (let page = offset >> 12; page << 12 < offset + lengthBytes; page++) {
+          if (this.#hidden.has(page)) throw new PageMissing([page]);
+        }
         if (direction === "toGuest") this.marked.push([offset, lengthBytes]);
         return new Uint8Array(this.ram.buffer, offset, lengthBytes);
       },
     };
+  }
+
+  /** Pages of `ram`, by index, are missing from now on: they hold something else until they are brought. */
+  hide(pages: readonly number[]): void {
+    for (const page of pages) {
+      const bytes = this.#page(page);
+      let arrive = (): void => {};
+      const there = new Promise<void>((resolve) => (arrive = resolve));
+      this.#hidden.set(page, { content: bytes.slice(), there, arrive });
+      bytes.fill(HIDDEN);
+    }
+  }
+  bring(page: number): void {
+    const hidden = this.#hidden.get(page);
+    if (!hidden) return;
+    this.#page(page).set(hidden.content);
+    this.#hidden.delete(page);
+    hidden.arrive();
+  }
+  /** Whether nobody has written to a page that is missing. */
+  get isUntouched(): boolean {
+    return [...this.#hidden.keys()].every((page) => this.#page(page).every((byte) => byte === HIDDEN));
+  }
+  #page(page: number): Uint8Array {
+    return this.ram.subarray(page << 12, (page + 1) << 12);
   }
 
   read(offset: number, size: 1 | 2 | 4 = 4): number {

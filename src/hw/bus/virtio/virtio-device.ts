@@ -26,8 +26,15 @@ export type VirtioHost = {
   notifyConfig(): void;
   /** The driver broke the rules: the device stops until it is reset. */
   fail(reason: string): void;
-  /** Calls back soon, from the event loop, so that a guest that keeps a device busy does not hold up the machine. */
-  runLater(callback: () => void): void;
+  /** Has the device handle a queue now, or when the guest pages that it lacks have come. */
+  handle(queue: number): void;
+  /** The same soon, from the event loop, so that a guest that keeps a device busy does not hold up the machine. */
+  handleLater(queue: number): void;
+  /**
+   * Does `work` now. If it throws `PageMissing` it is done anew when those pages have come, or `again` in its place; not
+   * after a reset. While work with the same `key` waits nothing is begun: what waits does it all.
+   */
+  attempt(key: string, work: () => void, again?: () => void): void;
 };
 
 /** Does nothing: what a device has before it is connected. */
@@ -37,10 +44,15 @@ export const UNCONNECTED: VirtioHost = {
   status: () => 0,
   notifyConfig() {},
   fail() {},
-  runLater() {},
+  handle() {},
+  handleLater() {},
+  attempt() {},
 };
 
-/** A virtio device without its registers. Nothing here throws on what a guest does. */
+/**
+ * A virtio device without its registers. Nothing here throws on what a guest does. `handleQueue` may throw `PageMissing`
+ * (from `pop`) and is called again then; whatever else pops runs in `attempt`.
+ */
 export type VirtioDevice = {
   /** QEMU's `-device` name, for example "virtio-blk-device". */
   readonly typeName: string;

@@ -13,6 +13,7 @@ import type { Timers } from "#core/host.ts";
 import { NO_TRACE, type Trace } from "#core/trace.ts";
 import type { RegisterBank, RegisterRow } from "#hw/bus/register-bank.ts";
 import { registerBank } from "#hw/bus/register-bank.ts";
+import { PageMissing } from "#hw/bus/page-missing.ts";
 import type { Device, Dma, IrqLine, MigrationSection, MmioRegion } from "#hw/bus/types.ts";
 import type { VirtioDevice, VirtioHost } from "#hw/bus/virtio/virtio-device.ts";
 import {
@@ -96,6 +97,8 @@ export class VirtioMmio implements Device {
   readonly #config: Uint8Array;
   readonly #offered: bigint;
   #generation = 0;
+  /** What waits for guest pages. */
+  #waiting = new Set<string>();
   readonly #state: TransportState = {
     hostFeaturesSel: 0,
     guestFeaturesSel: 0,
@@ -186,7 +189,9 @@ export class VirtioMmio implements Device {
       status: () => this.#state.status,
       notifyConfig: () => this.#notifyConfig(),
       fail: (reason) => this.#fail(reason),
-      runLater: (callback) => void this.#ports.timers.at(0, callback),
+      handle: (queue) => this.#handle(queue),
+      handleLater: (queue) => void this.#ports.timers.at(0, () => this.#handle(queue)),
+      attempt: (key, work, again) => this.#attempt(key, work, again),
     };
   }
 
@@ -342,7 +347,26 @@ export class VirtioMmio implements Device {
     // QEMU: a legacy driver may kick before DRIVER_OK, and the device counts as started then.
     if (!(this.#state.features & VIRTIO_F_VERSION_1)) this.#state.started = true;
     this.#trace.virtio_queue_notify?.(this.#name, index);
-    this.device?.handleQueue(index);
+    this.#handle(index);
+  }
+
+  #handle(index: number): void {
+    this.#attempt(`queue ${index}`, () => this.device?.handleQueue(index));
+  }
+
+  #attempt(key: string, work: () => void, again = work): void {
+    const waiting = this.#waiting;
+    if (waiting.has(key)) return;
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof PageMissing)) throw error;
+      waiting.add(key);
+      void this.#ports.dma.present(error.pages).then(() => {
+        // A reset has forgotten it.
+        if (waiting === this.#waiting && waiting.delete(key)) this.#attempt(key, again);
+      });
+    }
   }
 
   // Status, features, interrupts.
@@ -390,6 +414,7 @@ export class VirtioMmio implements Device {
     state.interruptStatus = 0;
     state.started = false;
     state.broken = false;
+    this.#waiting = new Set();
     for (const queue of this.#queues) queue.reset();
     this.device?.reset();
     this.#updateLine();

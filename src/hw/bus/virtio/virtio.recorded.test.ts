@@ -16,6 +16,8 @@ const clock = { nowNs: () => 0, wallMs: () => 0 };
 
 function ramDma(ram: Uint8Array): Dma {
   return {
+    isIncomplete: () => false,
+    present: async () => {},
     view(address, lengthBytes) {
       const offset = address - RAM_START;
       if (offset < 0 || offset + lengthBytes > ram.length) return undefined;

@@ -39,7 +39,7 @@ class Echo implements VirtioDevice {
       this.chains.push(chain);
       if (!this.hold) this.finish(chain);
     }
-    this.host.runLater(() => this.handleQueue());
+    this.host.handleLater(0);
   }
   finish(chain: Chain): void {
     for (const buffer of chain.writable) buffer.fill(0x5a);

@@ -8,7 +8,11 @@
  * Spec: virtio 1.2, 2.7 "Split Virtqueues"; 2.7.2 and 2.7.4.3 for the legacy layout.
  * Thread: machine. The vCPUs touch the rings at the same time, so indices, flags and events go through Atomics:
  * available index before its entries, used entry before the used index, used index before the suppression words.
+ *
+ * While guest pages are still to come (postcopy) `pop`, `take`, `hasAvailable` and `putBack` throw `PageMissing` and have
+ * changed nothing. Whoever has a chain has met all that `push` and `notify` touch: those two never throw.
  */
+import { PageMissing } from "#hw/bus/page-missing.ts";
 import type { Dma, Gpa } from "#hw/bus/types.ts";
 
 export const VIRTQUEUE_MAX_SIZE = 1024;
@@ -24,6 +28,7 @@ const DESCRIPTOR_BYTES = 16;
 const USED_ELEMENT_BYTES = 8;
 /** Of both rings: flags and index. */
 const RING_HEADER_BYTES = 4;
+const GUEST_PAGE_BYTES = 4096;
 
 /** A request of the driver: its buffers as live views of guest memory. */
 export type Chain = {
@@ -67,6 +72,8 @@ export class Virtqueue {
   #signalledUsedValid = false;
   #broken = false;
   #resets = 0;
+  /** What `adoptRings` could not look at yet. */
+  #adopts = false;
   readonly #ports: VirtqueuePorts;
   #words: Uint16Array = new Uint16Array(0);
 
@@ -87,6 +94,7 @@ export class Virtqueue {
     this.inUse = 0;
     this.#signalledUsedValid = false;
     this.#broken = false;
+    this.#adopts = false;
     this.#resets++;
   }
 
@@ -118,9 +126,16 @@ export class Virtqueue {
 
   /** Whether a chain waits. Unlike `pop`, it does not ask the driver for a notification. */
   hasAvailable(): boolean {
-    if (!this.usable) return false;
+    if (!this.usable || !this.#isReady()) return false;
     const index = this.#load(this.available + 2);
     return index !== undefined && index !== this.lastAvailable;
+  }
+
+  /** After a load: puts the chains that the source had popped back, to be popped again. */
+  putBack(): void {
+    if (!this.usable || !this.#isReady()) return;
+    this.lastAvailable = (this.lastAvailable - this.inUse) & 0xffff;
+    this.inUse = 0;
   }
 
   /**
@@ -128,7 +143,7 @@ export class Virtqueue {
    * queue is not usable.
    */
   pop(): Chain | undefined {
-    if (!this.usable) return undefined;
+    if (!this.usable || !this.#isReady()) return undefined;
     let pending = this.#pending();
     if (pending === 0 && this.#ports.eventIdx()) {
       // 2.7.10: publish what we wait for, then look again, so that no chain is missed in between.
@@ -153,6 +168,7 @@ export class Virtqueue {
 
   /** Maps the chain that begins at `head`, without taking it off the ring: for requests that a migration brought. */
   take(head: number): Chain | undefined {
+    if (this.usable && !this.#isReady()) return undefined;
     const readable: Uint8Array[] = [];
     const writable: Uint8Array[] = [];
     const writableAt: Gpa[] = [];
@@ -208,7 +224,7 @@ export class Virtqueue {
    * One from before a reset is forgotten.
    */
   push(chain: Chain, writtenBytes: number): void {
-    if (!this.usable || !this.holds(chain)) return;
+    if (!this.usable || !this.holds(chain) || !this.#hasMetRings()) return;
     this.#markWritten(chain, writtenBytes);
     const at = this.used + RING_HEADER_BYTES + USED_ELEMENT_BYTES * (this.usedIndex % this.size);
     const element = this.#ports.dma.view(at, USED_ELEMENT_BYTES, "toGuest");
@@ -225,14 +241,65 @@ export class Virtqueue {
 
   /** Interrupts the driver if it wants to hear of what was pushed since the last call. Spec: 2.7.7. */
   notify(): void {
-    if (this.usable && this.#driverWaits()) this.#ports.interrupt();
+    if (this.usable && this.#hasMetRings() && this.#driverWaits()) this.#ports.interrupt();
   }
 
   /**
    * After a load: takes the used index from guest memory and checks the rings against it.
-   * Returns what is wrong, or undefined.
+   * Returns what is wrong, or undefined. While the rings are not there it is put off: what is wrong breaks the device then.
    */
   adoptRings(): string | undefined {
+    this.#adopts = false;
+    try {
+      this.#meetRings();
+      return this.#adopt();
+    } catch (error) {
+      if (!(error instanceof PageMissing)) throw error;
+      this.#adopts = true;
+      return undefined;
+    }
+  }
+
+  /** False when the rings that a load brought are no good. */
+  #isReady(): boolean {
+    this.#meetRings();
+    if (!this.#adopts) return true;
+    this.#adopts = false;
+    const problem = this.#adopt();
+    if (problem) this.#fail(problem);
+    return problem === undefined;
+  }
+
+  /** Throws `PageMissing` unless both rings are there as far as they are RAM; the table is looked at with a chain. */
+  #meetRings(): void {
+    const { dma } = this.#ports;
+    if (!dma.isIncomplete()) return;
+    this.#meet(this.available, RING_HEADER_BYTES + 2 * this.size + 2);
+    this.#meet(this.used, RING_HEADER_BYTES + USED_ELEMENT_BYTES * this.size + 2);
+  }
+  #meet(address: Gpa, lengthBytes: number): void {
+    const { dma } = this.#ports;
+    if (dma.view(address, lengthBytes, "fromGuest")) return;
+    // Page by page: the event word of a ring that has none may lie behind the RAM's end.
+    const end = address + lengthBytes;
+    for (let at = address, next: Gpa; at < end; at = next) {
+      next = Math.min(end, (Math.floor(at / GUEST_PAGE_BYTES) + 1) * GUEST_PAGE_BYTES);
+      dma.view(at, next - at, "fromGuest");
+    }
+  }
+  /** For `push` and `notify`: false, and the device breaks, when the driver has moved the rings under a chain's feet. */
+  #hasMetRings(): boolean {
+    try {
+      this.#meetRings();
+      return true;
+    } catch (error) {
+      if (!(error instanceof PageMissing)) throw error;
+      this.#fail("the rings were moved while chains were in flight");
+      return false;
+    }
+  }
+
+  #adopt(): string | undefined {
     this.#signalledUsedValid = false;
     const pending = this.#pending();
     const used = this.#load(this.used + 2);
