@@ -146,6 +146,8 @@ export class Machine {
   readonly #operations = new OperationQueue();
   #console: CharBackend | undefined;
   #quitting: Promise<void> | undefined;
+  /** It was stopped before all pages were there. */
+  #mayWaitForPages = false;
 
   /** Builds the machine, stopped. Throws `LayoutError`, `BootError`, `ImageError`, `DeviceError`. */
   static async create(config: MachineConfig, files: BootFiles, host: MachineHost): Promise<Machine> {
@@ -265,9 +267,8 @@ export class Machine {
   /** Calls `save` while no vCPU runs guest code and no device has a request under way; goes on running if it ran. */
   saveState<T>(save: () => Promise<T>): Promise<T> {
     return this.#operations.run(async () => {
-      const ran = await this.#pause();
+      const ran = await this.#rest();
       try {
-        await this.migration.allPagesHere;
         await this.migration.drain();
         return await save();
       } finally {
@@ -282,8 +283,7 @@ export class Machine {
    */
   loadState(load: () => Promise<void>): Promise<void> {
     return this.#operations.run(async () => {
-      const ran = await this.#pause();
-      await this.migration.allPagesHere;
+      const ran = await this.#rest();
       await this.migration.drain();
       this.migration.isLoading = true;
       this.#power();
@@ -312,7 +312,7 @@ export class Machine {
       if (this.#quitting) return;
       const ran = await this.#halt();
       // What comes later would lie over what the reset puts there. Without it the machine is about to end.
-      await this.migration.allPagesHere.catch(() => {});
+      await this.#untilWhole().catch(() => {});
       if (this.#quitting) return;
       this.#power();
       // The receiver is empty again.
@@ -374,9 +374,26 @@ export class Machine {
     return ran;
   }
 
+  /** As `#pause`; then all memory is there, and every vCPU is between two instructions. */
+  async #rest(): Promise<boolean> {
+    const ran = await this.#pause();
+    await this.#untilWhole();
+    return ran;
+  }
+
+  /** Rejects when pages cannot come. The machine is stopped. */
+  async #untilWhole(): Promise<void> {
+    await this.migration.allPagesHere;
+    if (!this.#mayWaitForPages) return;
+    // A vCPU that was stopped while it waited for a page finishes its instruction.
+    await this.#go();
+    await this.#halt();
+  }
+
   /** Resolves with true when the machine ran and has stopped. */
   async #halt(): Promise<boolean> {
     if (!this.isRunning || this.#quitting) return false;
+    this.#mayWaitForPages = this.#faults.missingCount > 0;
     Atomics.store(this.#words, CONTROL.running, 0);
     for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
     this.#faults.rouse();

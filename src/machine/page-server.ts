@@ -29,7 +29,7 @@ export function servePages(memory: ArrayBufferLike, faults: PageFaults, source: 
   };
   for (;;) {
     const seen = Atomics.load(words, CONTROL.pageFaults);
-    for (const { page } of faults.waiting()) if (faults.isMissing(page)) place(source.fetch(page));
+    for (let fault = faults.take(); fault; fault = faults.take()) place(source.fetch(fault.page));
     const pages = source.next();
     if (!pages) return;
     place(pages);

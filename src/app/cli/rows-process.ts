@@ -151,8 +151,8 @@ export const DEBUG_ROWS: readonly OptionRow[] = [
     names: ["loadvm"],
     argument: "TAG",
     help: [
-      "go on from a snapshot of -snapshot-dir; what has a '/' in it is the path of a snapshot's file.",
-      "Most of the memory comes while the machine runs",
+      "go on from a snapshot of -snapshot-dir, or from a file if there is a '/' in it;",
+      "most of the memory comes while the machine runs",
     ],
     apply: (draft, text) => {
       draft.loadvm = text;

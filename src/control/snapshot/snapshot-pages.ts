@@ -2,8 +2,9 @@
 import { eachRun, type PageRuns, SNAPSHOT_PAGE_BYTES } from "#control/snapshot/snapshot-format.ts";
 import type { PageSource } from "#machine/page-server.ts";
 
-/** Pages read at once: with one that somebody waits for, and otherwise. */
+/** Pages read at once: with one that somebody waits for, of the recent ones, and of the others. */
 const FETCH_PAGES = 16;
+const RECENT_PAGES = 16;
 const NEXT_PAGES = 64;
 
 export type SnapshotPagesOptions = {
@@ -78,7 +79,8 @@ export class SnapshotPages implements PageSource {
   /** Pages that follow each other in the file. */
   #nextPages(): number[] {
     const pages: number[] = [];
-    while (pages.length < NEXT_PAGES) {
+    const most = this.isPressing ? RECENT_PAGES : NEXT_PAGES;
+    while (pages.length < most) {
       const run = this.#inFile[this.#run];
       if (!run) break;
       pages.push(run.first + this.#page);

@@ -47,7 +47,7 @@ export function snapshotFiles(directory: string | undefined): SnapshotStore {
       if (!file) throw new SnapshotFileError(`'${path}' is not a regular file`);
       return file;
     },
-    create: (place) => createFile(pathOf(place)),
+    create: async (place) => createFile(pathOf(place)),
     remove(place) {
       const path = pathOf(place);
       if (!existsSync(path)) return false;
