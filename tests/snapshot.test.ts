@@ -255,6 +255,24 @@ test("a damaged file is refused or loads; nothing else happens", async () => {
   await machine.quit();
 });
 
+test("memory that cannot be read any more ends the machine with a sentence", async () => {
+  const path = join(directory(), "large.snapshot");
+  const machine = await create([], { memory: "128M" });
+  machine.writeMemory(RAM + 0x10_0000, new Uint8Array(100 << 20).fill(1));
+  await machine.saveSnapshot(path);
+  const copy = `${path}.copy`;
+  copyFileSync(path, copy);
+  await machine.quit();
+  const { terminal } = await start("-m", "128", "-loadvm", copy);
+  truncateSync(copy, 1 << 20);
+  expect(await terminal.exit(LIMIT_MS)).toBe(1);
+  expect(terminal.errors).toMatch(/^\S+: a page of the machine's memory cannot be read: the file ends at byte 1048576\n$/);
+  const next = await create(["-loadvm", path], { memory: "128M" });
+  truncateSync(path, 1 << 20);
+  await next.start();
+  await expect(next.arrived).rejects.toThrow(/memory cannot be read: the file ends at byte 1048576/);
+});
+
 test("a process that is killed while it saves leaves nothing under the name", async () => {
   const path = directory();
   const { terminal, client } = await start("-snapshot-dir", path, "-m", "64");
