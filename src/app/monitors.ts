@@ -56,7 +56,7 @@ function bug(error: unknown): void {
 }
 
 /** Rejects with the system's sentence alone, as other programs say it. */
-async function writeFile(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   try {
     await write(path, chunks);
   } catch (cause) {

@@ -12,6 +12,7 @@ import { waitAsync } from "#core/wait-async.ts";
 import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
 import { CONTROL, LayoutError, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { DirtyMap } from "#memory/dirty-map.ts";
+import { PageMissing } from "#hw/bus/page-missing.ts";
 import type { Dma } from "#hw/bus/types.ts";
 import type { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
 import { encodeDeviceTree, decodeDeviceTree } from "#machine/device-tree.ts";
@@ -21,6 +22,7 @@ import { loadKernelImage } from "#machine/boot/kernel-image.ts";
 import { answerMmio } from "#machine/mmio-mailbox.ts";
 import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
+import { MemoryMissingError } from "#machine/memory-missing-error.ts";
 import { PageFaults } from "#machine/page-faults.ts";
 import { guestDma, requirePages } from "#machine/guest-dma.ts";
 import { MigrationPort } from "#machine/migration-port.ts";
@@ -71,6 +73,8 @@ export type MachineEvent =
 export type MachineActions = { onReboot: MachineConfig["onReboot"]; onShutdown: MachineConfig["onShutdown"] };
 
 const SEED_BYTES = 32;
+/** How long somebody who looks at memory waits for a page. */
+const PAGE_PATIENCE_NS = 5e9;
 
 /** The boot plan of a configuration; its `fdtBlob` is what `dumpdtb` writes. Throws `BootError`, `ImageError`. */
 export function makeBootPlan(config: MachineConfig, files: BootFiles, random: Random): BootPlan {
@@ -200,7 +204,7 @@ export class Machine {
       }),
       shutdown: (exitCode) => void this.#guestShutdown(exitCode),
       reset: () => void this.#guestReset(),
-      requireMemory: (host, lengthBytes) => requirePages(this.#faults, host, lengthBytes),
+      requireMemory: (host, lengthBytes) => this.requireMemory(host, lengthBytes),
       setFlashReadable: (block, on) => {
         setRegionReadable(buffer, block, on);
         for (const vcpu of this.#blocks) requestVcpu(this.#words, vcpu, Request.FlushTlb);
@@ -252,16 +256,41 @@ export class Machine {
     return this.#operations.run(async () => void (await this.#pause()));
   }
 
-  /** Calls `look` while no vCPU runs guest code, and goes on running if it ran. Nobody is told. */
+  /**
+   * Calls `look` while no vCPU runs guest code, and goes on running if it ran. Nobody is told. Pages that it lacks are
+   * waited for as in `whenPresent`, while the machine goes on.
+   */
   whileStopped<T>(look: () => T): Promise<T> {
-    return this.#operations.run(async () => {
-      const ran = await this.#halt();
+    return this.whenPresent(() =>
+      this.#operations.run(async () => {
+        const ran = await this.#halt();
+        try {
+          return look();
+        } finally {
+          if (ran) await this.#go();
+        }
+      }),
+    );
+  }
+
+  /**
+   * Calls `look`. When it throws `PageMissing`, as guest memory does during a postcopy, waits for those pages and calls it
+   * again. Rejects with `MemoryMissingError` when they do not come in five seconds.
+   */
+  async whenPresent<T>(look: () => T | Promise<T>): Promise<T> {
+    for (;;) {
       try {
-        return look();
-      } finally {
-        if (ran) await this.#go();
+        return await look();
+      } catch (error) {
+        if (!(error instanceof PageMissing)) throw error;
+        await this.#untilPresent(error.pages);
       }
-    });
+    }
+  }
+
+  /** Throws `PageMissing` when a page of that range of `memory` has not come from the source of a postcopy. */
+  requireMemory(host: number, lengthBytes: number): void {
+    requirePages(this.#faults, host, lengthBytes);
   }
 
   /** Calls `save` while no vCPU runs guest code and no device has a request under way; goes on running if it ran. */
@@ -332,11 +361,11 @@ export class Machine {
     return this.#quitting;
   }
 
-  /** Copies guest physical memory; undefined when the range is not in RAM. */
+  /** Copies guest physical memory; undefined when the range is not in RAM. Throws `PageMissing`, see `whenPresent`. */
   readMemory(address: number, lengthBytes: number): Uint8Array | undefined {
     return this.#dma.view(address, lengthBytes, "fromGuest")?.slice();
   }
-  /** False when the range is not in RAM. */
+  /** False when the range is not in RAM. Throws `PageMissing`, with nothing written. */
   writeMemory(address: number, bytes: Uint8Array): boolean {
     const view = this.#dma.view(address, bytes.length, "toGuest");
     view?.set(bytes);
@@ -349,6 +378,15 @@ export class Machine {
     const view = new DataView(this.memory.buffer, block);
     const x = Array.from({ length: 32 }, (_, i) => view.getBigUint64(VCPU.x + 8 * i, true));
     return { x, pc: view.getBigUint64(VCPU.pc, true) };
+  }
+
+  async #untilPresent(pages: readonly number[]): Promise<void> {
+    const { clock, timers } = this.#host;
+    let cancel = (): void => {};
+    const late = new Promise<never>((_, reject) => {
+      cancel = timers.at(clock.nowNs() + PAGE_PATIENCE_NS, () => reject(new MemoryMissingError()));
+    });
+    await Promise.race([this.#dma.present(pages), late]).finally(() => cancel());
   }
 
   async #start(): Promise<void> {

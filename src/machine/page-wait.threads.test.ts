@@ -204,3 +204,17 @@ test("a device's register that needs a missing page keeps its vCPU waiting, whic
   expect(request.getUint32(0)).toBe(0);
   expect(Buffer.from(new Uint8Array(buffer, at(TARGET), 4)).toString()).toBe("QEMU");
 }, 20_000);
+
+test("who looks at memory that has not come waits for it while the machine can be stopped and started", async () => {
+  const { machine, faults, pageAt, waiting } = await makeBoard(1);
+  await machine.start();
+  const seen = machine.whenPresent(() => machine.readMemory(TARGET, 4));
+  const stopped = machine.whileStopped(() => machine.readMemory(TARGET + 4096, 1)?.length);
+  const devices = (await waiting(3)).filter(({ vcpu }) => vcpu === -1);
+  expect(devices.map(({ page }) => page - pageAt(TARGET)).sort((a, b) => a - b)).toEqual([0, 1]);
+  await machine.stop();
+  for (const page of [0, 1]) faults.placed(pageAt(TARGET) + page);
+  expect(await seen).toEqual(new Uint8Array(4));
+  expect(await stopped).toBe(1);
+  expect(() => machine.writeMemory(BASE + 0x50_0000, Uint8Array.of(1))).toThrow(/has not come/);
+}, 20_000);

@@ -26,7 +26,7 @@ export type MonitorHost = {
   /** Ends the process a little later; `reason` is for the SHUTDOWN event. */
   end(reason: ShutdownReason, exitCode?: number): void;
   /** Writes a new file; rejects with the system's error. */
-  writeFile(path: string, chunks: Iterable<Uint8Array>): Promise<void>;
+  writeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** The character devices, in the order of their making. */
   chardevs(): readonly ChardevInfo[];
   /** A drive's size, and what was done to it since the start; undefined for one that is not open. */

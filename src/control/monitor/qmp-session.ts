@@ -14,6 +14,7 @@ import { writeJson, type Writable } from "#control/monitor/json/json-writer.ts";
 import type { Monitor } from "#control/monitor/monitor.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import { readArguments } from "#control/monitor/validate.ts";
+import { MemoryMissingError } from "#machine/memory-missing-error.ts";
 
 /** Requests that may wait; beyond it the client is not read. */
 const MAX_QUEUED = 8;
@@ -162,7 +163,7 @@ export class QmpSession {
   }
 
   #sendError(error: unknown, id: JsonValue | undefined): void {
-    if (!(error instanceof QmpError)) this.#options.bug(error);
+    if (!(error instanceof QmpError || error instanceof MemoryMissingError)) this.#options.bug(error);
     const isSaid = error instanceof Error;
     const code = error instanceof QmpError ? error.code : "GenericError";
     const desc = isSaid ? error.message : String(error);

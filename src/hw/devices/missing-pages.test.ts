@@ -3,7 +3,7 @@
  * A device never touches a page that is missing, and in the end memory, backend and interrupts are as if all had been there.
  */
 import { createHash } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { CharBackend, CharFrontend, Disk, Random } from "#core/host.ts";
 import { GuestDriver, type GuestBuffer } from "#hw/bus/virtio/guest-driver.ts";

@@ -169,8 +169,9 @@ export const INSPECT: MonitorModule = {
       name: "gva2gpa",
       parameters: [{ name: "addr", kind: "integer" }],
       help: "shows the physical address of a virtual one",
-      run(context, args, { cpuIndex }) {
-        const physical = translate(requireMachine(context), cpuIndex, args.integer("addr") ?? 0n);
+      async run(context, args, { cpuIndex }) {
+        const machine = requireMachine(context);
+        const physical = await machine.whenPresent(() => translate(machine, cpuIndex, args.integer("addr") ?? 0n));
         return physical === undefined ? "Unmapped\n" : `gpa: 0x${physical.toString(16)}\n`;
       },
     }),
@@ -181,11 +182,11 @@ export const INSPECT: MonitorModule = {
         { name: "size", kind: "integer" },
       ],
       help: "shows the BSD checksum of a range of physical memory",
-      run(context, args) {
+      async run(context, args) {
         const size = args.integer("size") ?? 0n;
         if (size < 0n || size > 1n << 32n) throw new QmpError("size is too large");
         let sum = 0;
-        for (const chunk of physicalChunks(
+        for await (const chunk of physicalChunks(
           requireMachine(context),
           BigInt.asUintN(64, args.integer("addr") ?? 0n),
           size,

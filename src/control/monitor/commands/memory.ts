@@ -6,6 +6,7 @@ import { memoryAt, physicalChunks } from "#control/monitor/inspect/physical-memo
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import { array, bool, enumeration, int, int64, object, optional, str } from "#control/monitor/schema.ts";
 import type { Machine } from "#machine/machine.ts";
+import { MemoryMissingError } from "#machine/memory-missing-error.ts";
 
 const RAM_ID = "riscv_virt_board.ram";
 const MIB = 1 << 20;
@@ -28,11 +29,11 @@ function setBalloon(context: MonitorContext, bytes: number): void {
   balloon.setTargetBytes(bytes);
 }
 
-async function save(context: MonitorContext, filename: string, chunks: Iterable<Uint8Array>): Promise<void> {
+async function save(context: MonitorContext, filename: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   try {
     await context.host.writeFile(filename, chunks);
   } catch (cause) {
-    if (cause instanceof QmpError) throw cause;
+    if (cause instanceof QmpError || cause instanceof MemoryMissingError) throw cause;
     throw new QmpError(`Could not open '${filename}': ${(cause as Error).message}`, "GenericError", { cause });
   }
 }
@@ -57,18 +58,21 @@ async function saveVirtual(
   await save(context, filename, virtualChunks(machine, cpuIndex, from, size));
 }
 
-function* virtualChunks(machine: Machine, vcpu: number, from: bigint, size: bigint): Generator<Uint8Array> {
+async function* virtualChunks(machine: Machine, vcpu: number, from: bigint, size: bigint): AsyncGenerator<Uint8Array> {
   for (let at = from; at < from + size; ) {
     const left = from + size - at;
     const inPage = PAGE_BYTES - BigInt.asUintN(12, at);
-    const physical = translate(machine, vcpu, at);
-    const bytes =
-      physical === undefined ? undefined : memoryAt(machine, physical, Number(left < inPage ? left : inPage));
+    const start = at;
+    const bytes = await machine.whenPresent(() => {
+      const physical = translate(machine, vcpu, start);
+      if (physical === undefined) return undefined;
+      return memoryAt(machine, physical, Number(left < inPage ? left : inPage))?.slice();
+    });
     if (!bytes) {
       const shown = BigInt.asUintN(64, at).toString(16).padStart(16, "0");
       throw new QmpError(`Invalid addr 0x${shown}/size ${size} specified`);
     }
-    yield bytes.slice();
+    yield bytes;
     at += BigInt(bytes.length);
   }
 }

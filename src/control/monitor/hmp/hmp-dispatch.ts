@@ -7,6 +7,7 @@ import { HmpSyntaxError } from "#control/monitor/hmp/hmp-error.ts";
 import { readRegister } from "#control/monitor/inspect/registers.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
+import { MemoryMissingError } from "#machine/memory-missing-error.ts";
 
 const INFO = "info";
 
@@ -47,7 +48,7 @@ async function run(
     return (await row.run(monitor, args, caller)) ?? "";
   } catch (error) {
     if (error instanceof HmpSyntaxError) return `${error.message}\nTry "help ${helpName}" for more information\n`;
-    if (error instanceof QmpError) return `Error: ${error.message}\n`;
+    if (error instanceof QmpError || error instanceof MemoryMissingError) return `Error: ${error.message}\n`;
     throw error;
   }
 }

@@ -61,7 +61,7 @@ export class GuestDriver {
     return {
       isIncomplete: () => this.#hidden.size > 0,
       present: async (pages) => {
-        await Promise.all(pages.map((page) => this.#hidden.get(page)?.there));
+        for (const page of pages) await this.#hidden.get(page)?.there;
       },
       view: (address, lengthBytes, direction) => {
         const offset = address - TEST_RAM_START;
