@@ -266,9 +266,7 @@ test("memory that cannot be read any more ends the machine with a sentence", asy
   const { terminal } = await start("-m", "128", "-loadvm", copy);
   truncateSync(copy, 1 << 20);
   expect(await terminal.exit(LIMIT_MS)).toBe(1);
-  expect(terminal.errors).toMatch(
-    /^\S+: a page of the machine's memory cannot be read: the file ends at byte \d+\n$/,
-  );
+  expect(terminal.errors).toMatch(/^\S+: a page of the machine's memory cannot be read: the file ends at byte \d+\n$/);
   const next = await create(["-loadvm", path], { memory: "128M" });
   truncateSync(path, 1 << 20);
   await next.start();

@@ -8,15 +8,19 @@
  *
  *   bare      a firmware of five instructions prints a character: node, threads, engine
  *   snapshot  -loadvm: the state at once, pages while the machine runs
+ *   guest     the same with all pages there, from `cont` on: what the guest takes, whose code is cold
  *   stream    -incoming file: the whole of the memory first
  *
- * Times are from the start of the process to the first byte of the serial port; snapshot - bare is the snapshot's part.
- * The files are in the host's page cache.
+ * Times are from the start of the process to the first byte of the serial port. The snapshot's part is what is left of
+ * `snapshot` without `bare` and `guest`. The files are in the host's page cache.
  */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type * as Api from "../../src/app/api/index.ts";
 import { buildIfNeeded } from "../build.mjs";
@@ -35,6 +39,8 @@ const { values } = parseArgs({
 
 const COMMAND = join(ROOT, "dist", "tinamou-system-riscv64.js");
 const LIMIT_MS = 60_000;
+/** By then all pages are there, since a machine that stands still is not spared. */
+const ALL_PAGES_MS = 3000;
 const FILL_MIB = 16;
 /** What Linux and the shell need beside the random data. */
 const SPARED_MIB = 112;
@@ -74,13 +80,39 @@ async function makeFiles(firmware: string): Promise<void> {
 }
 const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
 
+/** Milliseconds from `cont` to the first byte, when all pages have come. */
+async function startWhole(args: readonly string[]): Promise<number> {
+  const path = join(folder, `qmp${process.pid}`);
+  const child = spawnMachine([...args, "-S", "-qmp", `unix:${path},server=on,wait=off`]);
+  try {
+    await sleep(ALL_PAGES_MS);
+    const socket = connect(path);
+    await once(socket, "data");
+    socket.write('{"execute":"qmp_capabilities"}');
+    await once(socket, "data");
+    const startedAtMs = performance.now();
+    socket.write('{"execute":"cont"}');
+    await once(child.stdout, "data");
+    const ms = performance.now() - startedAtMs;
+    socket.destroy();
+    return ms;
+  } finally {
+    child.kill("SIGKILL");
+    await once(child, "close");
+  }
+}
+
+function spawnMachine(args: readonly string[]) {
+  const machine = ["-M", "virt", "-m", values.memory, "-smp", values.smp, "-display", "none"];
+  return spawn(process.execPath, [COMMAND, ...machine, "-serial", "stdio", "-monitor", "none", ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
 /** Milliseconds from the process's start to its first byte, and to the end of the `line`th line. */
 function start(args: readonly string[], line: number): Promise<readonly [number, number]> {
   const startedAtMs = performance.now();
-  const machine = ["-M", "virt", "-m", values.memory, "-smp", values.smp, "-display", "none"];
-  const child = spawn(process.execPath, [COMMAND, ...machine, "-serial", "stdio", "-monitor", "none", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawnMachine(args);
   return new Promise((resolve, reject) => {
     let [firstMs, text, errors] = [0, "", ""];
     const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
@@ -113,12 +145,15 @@ try {
     stream: { args: ["-bios", firmware, "-incoming", `file:${files.stream}`], line: 20 },
   };
   const times = { bare: [], snapshot: [], stream: [] } as Record<keyof typeof kinds, (readonly [number, number])[]>;
+  const guests: number[] = [];
   for (let round = 0; round < Number(values.count); round++) {
     for (const kind of ["bare", "snapshot", "stream"] as const) {
       times[kind].push(await start(kinds[kind].args, kinds[kind].line));
     }
+    guests.push(await startWhole(kinds.snapshot.args));
   }
   console.log(`-m ${values.memory} -smp ${values.smp}, medians of ${values.count} starts, ms`);
+  const guestMs = median(guests);
   console.log("            first byte    less bare    20 lines    least first byte");
   const bareMs = median(times.bare.map(([first]) => first));
   for (const kind of ["bare", "snapshot", "stream"] as const) {
@@ -130,6 +165,14 @@ try {
     const cells = [first, first - bareMs, lines, least].map((value) => value.toFixed(0).padStart(12));
     console.log(`${kind.padEnd(9)} ${cells.join(" ")}`);
   }
+  const snapshotMs = median(times.snapshot.map(([first]) => first));
+  const least = (kind: "bare" | "snapshot"): number => Math.min(...times[kind].map(([first]) => first));
+  const part = (first: number, bare: number, guest: number): string => (first - bare - guest).toFixed(0);
+  console.log(`guest: ${guestMs.toFixed(0)}, least ${Math.min(...guests).toFixed(0)}`);
+  console.log(
+    `the snapshot's part: ${part(snapshotMs, bareMs, guestMs)}, ` +
+      `of the least ${part(least("snapshot"), least("bare"), Math.min(...guests))}`,
+  );
 } finally {
   if (values.keep === undefined) rmSync(folder, { recursive: true, force: true });
 }

@@ -65,6 +65,11 @@ export class SnapshotPages implements PageSource {
     const pages = this.#nextPages();
     if (pages.length === 0) return undefined;
     const { isMissing } = this.#options;
+    const first = pages[0] as number;
+    if (pages.every((page, index) => page === first + index && isMissing(page))) {
+      this.#read(slot, this.#bytesOf(first, pages.length));
+      return pages;
+    }
     if (!pages.some(isMissing)) return [];
     const piece = this.#piece.subarray(0, pages.length * SNAPSHOT_PAGE_BYTES);
     this.#read(slot, piece);
@@ -76,10 +81,11 @@ export class SnapshotPages implements PageSource {
     });
   }
 
-  /** Pages that follow each other in the file. */
+  /** Pages that follow each other in the file; in memory, too, but for the recent ones, whose runs are short. */
   #nextPages(): number[] {
     const pages: number[] = [];
-    const most = this.isPressing ? RECENT_PAGES : NEXT_PAGES;
+    const { isPressing } = this;
+    const most = isPressing ? RECENT_PAGES : NEXT_PAGES;
     while (pages.length < most) {
       const run = this.#inFile[this.#run];
       if (!run) break;
@@ -88,6 +94,7 @@ export class SnapshotPages implements PageSource {
       if (this.#page < run.count) continue;
       this.#run += 1;
       this.#page = 0;
+      if (!isPressing) break;
     }
     return pages;
   }

@@ -10,6 +10,8 @@ import type { MigrationPort } from "#machine/migration-port.ts";
 const PIECE_BYTES = 2 << 20;
 /** Pages looked at in one turn. */
 const TURN_PAGES = 8192;
+/** More of the recent pages would keep those that are wanted first waiting. */
+const RECENT_LIMIT = 2048;
 
 export type SaveOptions = {
   readonly tag: string;
@@ -64,7 +66,8 @@ async function pagesToSave(
   const count = (totalBytes - ramStart) / SNAPSHOT_PAGE_BYTES;
   const isSaved = new Uint8Array(count);
   for (const page of await nonZeroPages(port, turn)) isSaved[page] = 1;
-  const first = recentPages(port.memory, port.layout).filter((page) => isSaved[page] === 1);
+  const recent = recentPages(port.memory, port.layout).filter((page) => isSaved[page] === 1);
+  const first = recent.slice(0, RECENT_LIMIT);
   for (const page of first) isSaved[page] = 0;
   const rest: number[] = [];
   for (let page = isSaved.indexOf(1); page >= 0; page = isSaved.indexOf(1, page + 1)) rest.push(page);
