@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import type * as Api from "../src/app/api/index.ts";
 import { fetchGuest } from "../tools/guest/fetch-guest.mjs";

@@ -64,6 +64,10 @@ export class MigrationPort {
     this.#board.runState.value = value;
   }
 
+  /** Pages of RAM that have not come. */
+  get missingPages(): number {
+    return Atomics.load(this.#words, CONTROL.missingPages);
+  }
   /** Machine time. */
   get nowNs(): number {
     return this.#place.clock.nowNs();

@@ -43,6 +43,9 @@ export class Migration {
     const address = parseTarget(target);
     if (this.isActive) throw new MigrationError("There's a migration process in progress");
     if (this.#machine.migration.isLoading) throw new MigrationError("the machine has not come yet");
+    if (this.#machine.migration.missingPages > 0) {
+      throw new MigrationError("the machine's memory is still coming; try again in a few seconds");
+    }
     const { clock, timers, channels } = this.#host;
     const hasWayBack = address.kind === "tcp" || address.kind === "unix";
     const postcopy = this.#capabilities.has("postcopy-ram");

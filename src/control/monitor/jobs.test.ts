@@ -4,10 +4,11 @@ import { QmpError } from "#control/monitor/qmp-error.ts";
 
 function makeJobs() {
   const events: string[] = [];
-  return {
-    events,
-    jobs: new Jobs((_event, data) => void events.push(`${String(data?.["id"])} ${String(data?.["status"])}`)),
-  };
+  const jobs = new Jobs((_event, data) => {
+    const { id, status } = data as { readonly id: string; readonly status: string };
+    events.push(`${id} ${status}`);
+  });
+  return { events, jobs };
 }
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -1,5 +1,5 @@
 /** The file's beginning: what is written is read again, and what is damaged is refused. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { SnapshotError } from "#control/snapshot/snapshot-error.ts";
 import {

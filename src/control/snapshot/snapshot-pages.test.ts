@@ -1,5 +1,5 @@
 /** A file's pages come to where they belong, once each, whatever the order of faults. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { runsOf, SNAPSHOT_PAGE_BYTES } from "#control/snapshot/snapshot-format.ts";
 import { SnapshotPages } from "#control/snapshot/snapshot-pages.ts";
