@@ -275,15 +275,15 @@ export class Machine {
 
   /**
    * Calls `look`. When it throws `PageMissing`, as guest memory does during a postcopy, waits for those pages and calls it
-   * again. Rejects with `MemoryMissingError` when they do not come in five seconds.
+   * again. Rejects with `MemoryMissingError` when they do not come in five seconds, or `patienceNs`.
    */
-  async whenPresent<T>(look: () => T | Promise<T>): Promise<T> {
+  async whenPresent<T>(look: () => T | Promise<T>, patienceNs = PAGE_PATIENCE_NS): Promise<T> {
     for (;;) {
       try {
         return await look();
       } catch (error) {
         if (!(error instanceof PageMissing)) throw error;
-        await this.#untilPresent(error.pages);
+        await this.#untilPresent(error.pages, patienceNs);
       }
     }
   }
@@ -335,13 +335,17 @@ export class Machine {
     else await this.reset();
   }
 
-  /** Power-on reset; goes on running if it ran. */
-  reset(byGuest = false): Promise<void> {
-    return this.#operations.run(async () => {
+  /**
+   * Power-on reset; goes on running if it ran. What it writes must not be overwritten by pages that come later, so it waits
+   * for those of the boot images first, as in `whenPresent`; the guest's own reset waits for as long as it takes.
+   */
+  async reset(byGuest = false): Promise<void> {
+    const present = this.#bootMemoryPresent(byGuest);
+    // Else in order with what is asked for next.
+    if (present) await present;
+    await this.#operations.run(async () => {
       if (this.#quitting) return;
       const ran = await this.#halt();
-      // What comes later would lie over what the reset puts there. Without it the machine is about to end.
-      await this.#untilWhole().catch(() => {});
       if (this.#quitting) return;
       this.#power();
       // The receiver is empty again.
@@ -380,11 +384,20 @@ export class Machine {
     return { x, pc: view.getBigUint64(VCPU.pc, true) };
   }
 
-  async #untilPresent(pages: readonly number[]): Promise<void> {
+  #bootMemoryPresent(forEver: boolean): Promise<void> | undefined {
+    if (this.#faults.missingCount === 0) return undefined;
+    const look = (): void => {
+      for (const { host, lengthBytes } of this.#bootMemory()) this.requireMemory(host, lengthBytes);
+    };
+    return this.whenPresent(look, forEver ? Number.POSITIVE_INFINITY : PAGE_PATIENCE_NS);
+  }
+
+  async #untilPresent(pages: readonly number[], patienceNs: number): Promise<void> {
+    if (patienceNs === Number.POSITIVE_INFINITY) return this.#dma.present(pages);
     const { clock, timers } = this.#host;
     let cancel = (): void => {};
     const late = new Promise<never>((_, reject) => {
-      cancel = timers.at(clock.nowNs() + PAGE_PATIENCE_NS, () => reject(new MemoryMissingError()));
+      cancel = timers.at(clock.nowNs() + patienceNs, () => reject(new MemoryMissingError()));
     });
     await Promise.race([this.#dma.present(pages), late]).finally(() => cancel());
   }
@@ -471,15 +484,24 @@ export class Machine {
     });
     for (const device of this.#devices.devices) device.reset();
     if (this.migration.isLoading) return;
+    for (const { host, data, lengthBytes } of this.#bootMemory()) {
+      bytes.set(data, host);
+      bytes.fill(0, host + data.length, host + lengthBytes);
+    }
+  }
+
+  /** What a reset writes into memory; zeros follow the data up to the length. */
+  #bootMemory(): readonly { readonly host: number; readonly data: Uint8Array; readonly lengthBytes: number }[] {
     const ram = this.layout.blocks[VirtBlock.Ram];
     const rom = this.layout.blocks[VirtBlock.Mrom];
-    if (!ram || !rom) return;
-    for (const write of this.#plan.writes) {
-      const at = ram.host + Number(write.address - BigInt(VIRT_MEMORY_MAP.dram.base));
-      bytes.set(write.data, at);
-      bytes.fill(0, at + write.data.length, at + write.data.length + write.zeroBytes);
-    }
-    bytes.set(resetRom(this.#plan), rom.host);
+    if (!ram || !rom) return [];
+    const code = resetRom(this.#plan);
+    const writes = this.#plan.writes.map(({ address, data, zeroBytes }) => ({
+      host: ram.host + Number(address - BigInt(VIRT_MEMORY_MAP.dram.base)),
+      data,
+      lengthBytes: data.length + zeroBytes,
+    }));
+    return [...writes, { host: rom.host, data: code, lengthBytes: code.length }];
   }
 
   #attachConsole(id: string | undefined): void {

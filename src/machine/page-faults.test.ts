@@ -96,3 +96,16 @@ test("more wants than places come in turns, and none that are over are taken", a
   for (let page = 10; page < 40; page++) faults.placed(page);
   await Promise.all(wants);
 });
+
+test("faults that come and go unread do not fill the ring", async () => {
+  const { faults } = faultsOf();
+  faults.expect(0, 256);
+  for (let page = 0; page < 250; page++) {
+    const want = faults.want(page, page);
+    faults.placed(page);
+    await want;
+  }
+  expect(faults.take()).toBeUndefined();
+  for (const page of [250, 251]) void faults.want(page, page);
+  expect([faults.take()?.page, faults.take()?.page, faults.take()]).toEqual([250, 251, undefined]);
+});

@@ -30,19 +30,26 @@ const access: fc.Arbitrary<Access> = fc.record({
 });
 
 /** Does `work` as often as it finds a page missing, which then comes. */
-function untilDone<T>(missing: Set<number>, work: () => T): T {
+function untilDone<T>(bring: (page: number) => void, work: () => T): T {
   for (;;) {
     try {
       return work();
     } catch (error) {
       if (!(error instanceof PageMissing)) throw error;
-      for (const page of error.pages) missing.delete(page);
+      for (const page of error.pages) bring(page);
     }
   }
 }
 
+/** Pages that are missing hold something else until they are brought. */
 function flash(missing: Set<number>) {
   const memory = CONTENT.slice();
+  for (const page of missing) memory.fill(0xa5, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+  const bring = (page: number): void => {
+    if (!missing.delete(page)) return;
+    const at = page * PAGE_BYTES;
+    memory.set(CONTENT.subarray(at, at + PAGE_BYTES), at);
+  };
   const stored: number[] = [];
   const device = new PflashCfi01({
     memory,
@@ -61,16 +68,17 @@ function flash(missing: Set<number>) {
     else mmioWrite32(region, offset, size, value % 2 ** (8 * size));
     return 0;
   };
-  return { run, memory, stored, state: () => Buffer.from(device.migration[0]?.save() ?? []).toString("base64") };
+  return { run, bring, memory, stored, state: () => Buffer.from(device.migration[0]?.save() ?? []).toString("base64") };
 }
 
 test("flash: any accesses to missing memory end as with all there", () => {
   fc.assert(
     fc.property(fc.array(access, { maxLength: 40 }), (accesses) => {
       const whole = flash(new Set());
-      const missing = new Set(Array.from({ length: FLASH_BYTES / PAGE_BYTES }, (_, page) => page));
-      const late = flash(missing);
-      for (const one of accesses) expect(untilDone(missing, () => late.run(one))).toBe(whole.run(one));
+      const pages = Array.from({ length: FLASH_BYTES / PAGE_BYTES }, (_, page) => page);
+      const late = flash(new Set(pages));
+      for (const one of accesses) expect(untilDone(late.bring, () => late.run(one))).toBe(whole.run(one));
+      for (const page of pages) late.bring(page);
       expect(Buffer.compare(late.memory, whole.memory)).toBe(0);
       expect([late.stored, late.state()]).toEqual([whole.stored, whole.state()]);
     }),
@@ -104,7 +112,8 @@ test("fw_cfg: a request that lies in missing memory, and goes there, runs once",
           view.setUint32(request + 4, lengthBytes);
           view.setBigUint64(request + 8, BigInt(at));
           const swapped = new DataView(Uint32Array.of(request).buffer).getUint32(0);
-          untilDone(missing, () => {
+          const bring = (page: number): void => void missing.delete(page);
+          untilDone(bring, () => {
             if (inHalves) mmioWrite32(region, 20, 4, swapped);
             else mmioWrite(region, 16, 8, BigInt(swapped) << 32n);
           });
