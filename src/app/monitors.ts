@@ -13,7 +13,6 @@ import { HmpSession } from "#control/monitor/hmp/hmp-session.ts";
 import { MODULES } from "#control/monitor/modules.ts";
 import { Monitor } from "#control/monitor/monitor.ts";
 import { QmpSession } from "#control/monitor/qmp-session.ts";
-import type { Migration } from "#control/migration/migration.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import type { Machine } from "#machine/machine.ts";
 import { openLineEditor } from "#platform/node/line-editor.ts";
@@ -29,13 +28,13 @@ export function openMonitors(
   monitors: readonly MonitorConfig[],
   config: MachineConfig,
   machine: Machine | undefined,
-  migration: Migration | undefined,
+  state: Pick<MonitorHost, "migration" | "snapshots">,
   host: NodeHost,
   end: ProcessEnd,
 ): Monitor {
   const monitor = new Monitor(MODULES, config, machine, {
     ...monitorHost(config, host, end),
-    migration,
+    ...state,
   });
   for (const { chardev, mode, pretty } of monitors) {
     const backend = host.chardevs.get(chardev);

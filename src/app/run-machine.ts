@@ -13,7 +13,9 @@ import { say } from "#app/messages.ts";
 import type { Run } from "#app/run-command.ts";
 import { migrationHost } from "#app/migration-host.ts";
 import { nodeHost } from "#app/node-host.ts";
+import { startPageThread, type StartedPageThread } from "#app/page-thread.ts";
 import { writePidfile } from "#app/pidfile.ts";
+import { makeSnapshots, snapshotPlace, snapshotStore } from "#app/snapshot-setup.ts";
 import { StartError } from "#app/start-error.ts";
 import { markStep, traceSteps } from "#app/startup-steps.ts";
 import type { ShutdownReason } from "#control/monitor/context.ts";
@@ -21,6 +23,8 @@ import type { Monitor } from "#control/monitor/monitor.ts";
 import { makeLog } from "#core/log.ts";
 import { oneLine } from "#core/one-line.ts";
 import { Migration } from "#control/migration/migration.ts";
+import type { OpenSnapshot } from "#control/snapshot/snapshot-load.ts";
+import { openSnapshot, type Snapshots } from "#control/snapshot/snapshots.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { Machine, makeBootPlan } from "#machine/machine.ts";
 import { nodeRandom } from "#platform/node/random.ts";
@@ -33,6 +37,7 @@ const IDLE_MS = 1 << 30;
  */
 export async function runMachine({ machine, host: options }: Run, prepared?: PreparedMachine): Promise<void> {
   if (machine.machine === "none") return runWithoutMachine(machine, options);
+  const pages = options.loadvm === undefined ? undefined : startPageThread();
   const files = await readBootFiles(machine.boot, options.dataDirectories);
   if (machine.boot.dumpdtb !== undefined) {
     return dumpDeviceTree(machine.boot.dumpdtb, makeBootPlan(machine, files, nodeRandom()).fdtBlob);
@@ -54,15 +59,20 @@ export async function runMachine({ machine, host: options }: Run, prepared?: Pre
   );
   end.steps.unshift(() => host.close());
   markStep("host");
-  // Monitors are loaded while the threads get ready.
-  const [running, { openMonitors }] = await Promise.all([
-    Machine.create(config, files, host),
-    import("#app/monitors.ts"),
-  ]);
+  const creating = Machine.create(config, files, host);
+  // Whoever waits for it hears of it.
+  creating.catch(() => {});
+  // These are loaded while the threads get ready.
+  const store = snapshotStore(options.snapshotDirectory);
+  const snapshot =
+    options.loadvm === undefined ? undefined : openSnapshot(store, config.drives, snapshotPlace(options.loadvm));
+  const [running, { openMonitors }] = await Promise.all([creating, import("#app/monitors.ts")]);
   end.steps.unshift(() => running.quit());
   markStep("machine");
   const migration = new Migration(running, migrationHost(log?.target, log?.config));
-  end.monitor = openMonitors(options.monitors, config, running, migration, host, end);
+  const snapshots = makeSnapshots(running, migration, store, host.clock);
+  if (snapshot && pages) await goOnFrom(snapshots, snapshot, pages, end);
+  end.monitor = openMonitors(options.monitors, config, running, { migration, snapshots }, host, end);
   markStep("monitors");
   running.on((event) => {
     const isEnd = event.kind === "shutdown" && (running.actions.onShutdown === "poweroff" || event.exitCode !== 0);
@@ -87,7 +97,7 @@ async function runWithoutMachine(config: MachineConfig, options: HostOptions): P
     say,
   });
   end.steps.unshift(() => host.close());
-  end.monitor = openMonitors(options.monitors, config, undefined, undefined, host, end);
+  end.monitor = openMonitors(options.monitors, config, undefined, {}, host, end);
   // Without a monitor, too, it ends with a signal only.
   setInterval(() => {}, IDLE_MS);
   host.ready();
@@ -100,6 +110,22 @@ async function awaitMachine(migration: Migration, uri: string, end: End): Promis
   const { loaded } = await migration.incoming({ uri }, !migration.startsStopped);
   loaded.catch((error: Error) => {
     say(`load of migration failed: ${oneLine(error.message)}`);
+    void end.run(1);
+  });
+}
+
+/** Resolves when the machine can run; the rest of its memory comes then. Rejects with `SnapshotError`. */
+async function goOnFrom(
+  snapshots: Snapshots,
+  snapshot: OpenSnapshot,
+  pages: StartedPageThread,
+  end: End,
+): Promise<void> {
+  end.steps.push(() => pages.close());
+  const { allPagesHere } = await snapshots.start(snapshot, pages);
+  allPagesHere.catch((error: Error) => {
+    if (end.isEnding) return;
+    say(oneLine(error.message));
     void end.run(1);
   });
 }
@@ -125,6 +151,7 @@ type End = {
   readonly steps: (() => Promise<void>)[];
   /** Whose clients are told; not for an end that they have heard of. */
   monitor: Monitor | undefined;
+  readonly isEnding: boolean;
   run(exitCode: number, reason?: ShutdownReason): Promise<void>;
 };
 
@@ -148,6 +175,13 @@ function makeEnd(): End {
       void run(0, "host-signal");
     });
   }
-  const end: End = { steps, monitor: undefined, run };
+  const end: End = {
+    steps,
+    monitor: undefined,
+    run,
+    get isEnding() {
+      return isEnding;
+    },
+  };
   return end;
 }

@@ -34,7 +34,7 @@ export type MachineConfig = {
   readonly uuid?: string;
   /** Do not start the vCPUs (`-S`). */
   readonly startStopped: boolean;
-  /** The machine's state comes from elsewhere (`-incoming`): it does not start by itself. */
+  /** The machine's state comes from elsewhere (`-incoming`, `-loadvm`): it does not start by itself. */
   readonly incoming?: boolean;
   /** What a guest's reset request does. */
   readonly onReboot: "reset" | "shutdown";

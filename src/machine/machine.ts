@@ -153,14 +153,16 @@ export class Machine {
   readonly #operations = new OperationQueue();
   #console: CharBackend | undefined;
   #quitting: Promise<void> | undefined;
+  /** It was stopped before all pages were there. */
+  #mayWaitForPages = false;
 
   /** Builds the machine, stopped. Throws `LayoutError`, `BootError`, `ImageError`, `DeviceError`. */
   static async create(config: MachineConfig, files: BootFiles, host: MachineHost): Promise<Machine> {
     const machine = new Machine(config, files, host);
     await machine.#startThreads();
     await machine.#untilStopped(machine.#blocks.length);
-    machine.#power();
     machine.migration.isLoading = config.incoming === true;
+    machine.#power();
     // Not before: the reset would lose what has been typed already.
     machine.#attachConsole(config.serials[0]);
     void machine.#serve();
@@ -253,9 +255,7 @@ export class Machine {
 
   /** Resolves when no vCPU runs guest code. */
   stop(): Promise<void> {
-    return this.#operations.run(async () => {
-      if (await this.#halt()) this.#emit({ kind: "stop" });
-    });
+    return this.#operations.run(async () => void (await this.#pause()));
   }
 
   /**
@@ -295,6 +295,47 @@ export class Machine {
     requirePages(this.#faults, host, lengthBytes);
   }
 
+  /** As `stop`; then all memory is there, and every vCPU is between two instructions. Rejects when pages cannot come. */
+  rest(): Promise<void> {
+    return this.#operations.run(async () => void (await this.#rest()));
+  }
+
+  /** Calls `save` while no vCPU runs guest code and no device has a request under way; goes on running if it ran. */
+  saveState<T>(save: () => Promise<T>): Promise<T> {
+    return this.#operations.run(async () => {
+      const ran = await this.#rest();
+      try {
+        await this.migration.drain();
+        return await save();
+      } finally {
+        if (ran) await this.#start();
+      }
+    });
+  }
+
+  /**
+   * Replaces the machine's state by what `load` puts into its sections and RAM, and goes on running if it ran. When
+   * `load` fails the machine stands still in its power-on state.
+   */
+  loadState(load: () => Promise<void>): Promise<void> {
+    return this.#operations.run(async () => {
+      const ran = await this.#rest();
+      await this.migration.drain();
+      this.migration.isLoading = true;
+      this.#power();
+      try {
+        await load();
+      } catch (error) {
+        this.migration.isLoading = false;
+        this.#power();
+        this.#requestReset();
+        throw error;
+      }
+      this.migration.finishLoad();
+      if (ran) await this.#start();
+    });
+  }
+
   /** As the reset button: a power-on reset, or what `onReboot` says instead. */
   async pressReset(): Promise<void> {
     if (this.actions.onReboot === "shutdown") await this.#shutdown({ exitCode: 0, byGuest: false, isReset: true });
@@ -316,7 +357,7 @@ export class Machine {
       this.#power();
       // The receiver is empty again.
       this.#console?.poke();
-      for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
+      this.#requestReset();
       this.#emit({ kind: "reset", byGuest });
       if (ran) await this.#go();
     });
@@ -384,9 +425,33 @@ export class Machine {
     await this.#untilStopped(0);
   }
 
+  /** As `#halt`, and says so. */
+  async #pause(): Promise<boolean> {
+    const ran = await this.#halt();
+    if (ran) this.#emit({ kind: "stop" });
+    return ran;
+  }
+
+  /** As `#pause`; then all memory is there, and every vCPU is between two instructions. */
+  async #rest(): Promise<boolean> {
+    const ran = await this.#pause();
+    await this.#untilWhole();
+    return ran;
+  }
+
+  /** Rejects when pages cannot come. The machine is stopped. */
+  async #untilWhole(): Promise<void> {
+    await this.migration.allPagesHere;
+    if (!this.#mayWaitForPages) return;
+    // A vCPU that was stopped while it waited for a page finishes its instruction.
+    await this.#go();
+    await this.#halt();
+  }
+
   /** Resolves with true when the machine ran and has stopped. */
   async #halt(): Promise<boolean> {
     if (!this.isRunning || this.#quitting) return false;
+    this.#mayWaitForPages = this.#faults.missingCount > 0;
     Atomics.store(this.#words, CONTROL.running, 0);
     for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
     this.#faults.rouse();
@@ -409,7 +474,11 @@ export class Machine {
     this.#threads.push(...(await Promise.all([...vcpus, this.#host.startThread("timer", data(-1))])));
   }
 
-  /** Devices to their power-on state, memory as the boot plan says. */
+  #requestReset(): void {
+    for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
+  }
+
+  /** Devices to their power-on state, memory as the boot plan says unless it comes from elsewhere. */
   #power(): void {
     const { buffer } = this.memory;
     const bytes = new Uint8Array(buffer);
@@ -421,6 +490,7 @@ export class Machine {
       mtimer.reset();
     });
     for (const device of this.#devices.devices) device.reset();
+    if (this.migration.isLoading) return;
     for (const { host, data, lengthBytes } of this.#bootMemory()) {
       bytes.set(data, host);
       bytes.fill(0, host + data.length, host + lengthBytes);

@@ -21,6 +21,8 @@ export class MigrationPort {
   readonly ram: MigrationMemory;
   /** True while a machine is expected to come in: it has no state that input could reach. */
   isLoading = false;
+  /** Resolves when no page is missing any more; rejects when pages cannot come. */
+  allPagesHere: Promise<void> = Promise.resolve();
   readonly #place: MigrationPlace;
   readonly #words: Int32Array;
   readonly #vcpus: readonly number[];
@@ -52,6 +54,14 @@ export class MigrationPort {
   }
   set runState(value: string) {
     this.#board.runState.value = value;
+  }
+
+  /** Machine time. */
+  get nowNs(): number {
+    return this.#place.clock.nowNs();
+  }
+  get layout(): MemoryLayout {
+    return this.#place.layout;
   }
 
   /** Resolves when no request of a device is in the host's hands. The machine is stopped. */

@@ -54,7 +54,7 @@ async function goodStream(): Promise<Uint8Array> {
 }
 
 /** What a stream must not touch: control words but for the doorbell's and the clock's, TLBs, page maps. */
-function guarded({ ram: { memory } }: MigrationPort, { layout }: Board): readonly Uint8Array[] {
+export function guarded({ ram: { memory } }: MigrationPort, { layout }: Board): readonly Uint8Array[] {
   const view = (start: number, end: number): Uint8Array => new Uint8Array(memory, start, end - start);
   return [
     view(4 * (CONTROL.dirtyAnswers + 1), 768),
@@ -64,7 +64,7 @@ function guarded({ ram: { memory } }: MigrationPort, { layout }: Board): readonl
   ];
 }
 
-function sum(bytes: Uint8Array): number {
+export function sum(bytes: Uint8Array): number {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
   let hash = 0;
   for (const word of words) hash = (Math.imul(hash, 31) + word) | 0;

@@ -4,6 +4,7 @@ import { BOOT_FILE_TARGETS } from "./boot-files.ts";
 import { DISK_TARGETS } from "./disk.ts";
 import { MIGRATION_TARGETS } from "./migration.ts";
 import { OPTION_TARGETS } from "./options.ts";
+import { SNAPSHOT_TARGETS } from "./snapshot.ts";
 import { VIRTIO_TARGETS } from "./virtio.ts";
 
 export const TARGETS = [
@@ -13,4 +14,5 @@ export const TARGETS = [
   ...VIRTIO_TARGETS,
   ...BOARD_TARGETS,
   ...MIGRATION_TARGETS,
+  ...SNAPSHOT_TARGETS,
 ];

@@ -8,11 +8,16 @@ import { openLog } from "#app/log-setup.ts";
 import { migrationHost } from "#app/migration-host.ts";
 import { type NodeHost, nodeHost } from "#app/node-host.ts";
 import { prepareMachine } from "#app/prepared-machine.ts";
+import { startPageThread, type StartedPageThread } from "#app/page-thread.ts";
 import { expandArguments } from "#app/read-config.ts";
+import { makeSnapshots, snapshotPlace, snapshotStore } from "#app/snapshot-setup.ts";
 import { Migration } from "#control/migration/migration.ts";
+import type { OpenSnapshot } from "#control/snapshot/snapshot-load.ts";
+import { openSnapshot, type SnapshotEntry, type Snapshots } from "#control/snapshot/snapshots.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { Machine as BoardMachine, type MachineEvent } from "#machine/machine.ts";
 
+export type { SnapshotEntry } from "#control/snapshot/snapshots.ts";
 export type { MachineEvent } from "#machine/machine.ts";
 
 export type MachineOptions = {
@@ -95,10 +100,16 @@ export class Machine {
   readonly console: Console;
   /** Moves the machine elsewhere, and tells how that goes. */
   readonly migration: Migration;
-  /** With `-incoming` in the arguments: resolves when the machine has come, rejects when it cannot be loaded. */
+  /**
+   * With `-incoming` in the arguments: resolves when the machine has come, rejects when it cannot be loaded. With
+   * `-loadvm` the machine can be started at once; this resolves when all of its memory has come, and rejects when some
+   * cannot be read: the machine has quit then.
+   */
   arrived: Promise<void> = Promise.resolve();
   readonly #machine: BoardMachine;
   readonly #host: NodeHost;
+  readonly #snapshots: Snapshots;
+  #pages: StartedPageThread | undefined;
 
   /** Builds a stopped machine. Throws errors with a `code` and a sentence. */
   static async create(options: MachineOptions): Promise<Machine> {
@@ -131,6 +142,8 @@ export class Machine {
       serials: [CONSOLE_ID],
       ...(log && { log: log.config }),
     };
+    const { incoming, loadvm, snapshotDirectory } = command.host;
+    const pages = loadvm === undefined ? undefined : startPageThread();
     const host = await nodeHost(
       config,
       {
@@ -142,17 +155,28 @@ export class Machine {
       },
       prepareMachine(config),
     );
-    const board = await Machine.#build(config, options, host);
+    const store = snapshotStore(snapshotDirectory);
+    const { board, snapshot } = await Machine.#build(config, options, host, () =>
+      loadvm === undefined ? undefined : openSnapshot(store, config.drives, snapshotPlace(loadvm)),
+    ).catch(async (error: unknown) => {
+      await pages?.close();
+      throw error;
+    });
     const migration = new Migration(board, migrationHost(log?.target, log?.config));
-    const machine = new Machine(board, host, console, migration);
-    const { incoming } = command.host;
+    const machine = new Machine(board, host, console, migration, makeSnapshots(board, migration, store, host.clock));
+    if (snapshot && pages) await machine.#goOnFrom(snapshot, pages);
     if (incoming !== undefined && incoming !== "defer") await machine.#await(incoming, !config.startStopped);
     host.ready();
     return machine;
   }
 
   /** Nothing of the host is left behind when it fails. */
-  static async #build(config: MachineConfig, options: MachineOptions, host: NodeHost): Promise<BoardMachine> {
+  static async #build(
+    config: MachineConfig,
+    options: MachineOptions,
+    host: NodeHost,
+    open: () => OpenSnapshot | undefined,
+  ): Promise<{ readonly board: BoardMachine; readonly snapshot: OpenSnapshot | undefined }> {
     const read = async (path: string | undefined): Promise<Uint8Array | undefined> =>
       path === undefined ? undefined : readBytes(path);
     try {
@@ -161,15 +185,23 @@ export class Machine {
         kernel: await read(options.kernel),
         initrd: await read(options.initrd),
       };
-      return await BoardMachine.create(config, files, host);
+      const snapshot = open();
+      return { board: await BoardMachine.create(config, files, host), snapshot };
     } catch (error) {
       await host.close();
       throw error;
     }
   }
 
-  private constructor(machine: BoardMachine, host: NodeHost, console: Console, migration: Migration) {
+  private constructor(
+    machine: BoardMachine,
+    host: NodeHost,
+    console: Console,
+    migration: Migration,
+    snapshots: Snapshots,
+  ) {
     this.migration = migration;
+    this.#snapshots = snapshots;
     this.#machine = machine;
     this.#host = host;
     this.console = console;
@@ -180,6 +212,43 @@ export class Machine {
     this.arrived = loaded;
     // Who waits for it is told.
     loaded.catch(() => {});
+  }
+
+  async #goOnFrom(snapshot: OpenSnapshot, pages: StartedPageThread): Promise<void> {
+    this.#pages = pages;
+    try {
+      const { allPagesHere } = await this.#snapshots.start(snapshot, pages);
+      this.arrived = allPagesHere.catch(async (error: Error) => {
+        await this.quit();
+        throw error;
+      });
+      // Who waits for it is told.
+      this.arrived.catch(() => {});
+    } catch (error) {
+      await this.quit();
+      throw error;
+    }
+  }
+
+  /**
+   * Saves the machine as a snapshot of the directory that `-snapshot-dir` in the arguments names, or, when `name` has a
+   * "/" in it, in that file; one that is there is replaced. The machine stands still meanwhile. Rejects with an error
+   * that has a `code` and a sentence: the machine is as it was.
+   */
+  saveSnapshot(name: string): Promise<void> {
+    return this.#snapshots.save(snapshotPlace(name), { overwrite: true });
+  }
+  /** Puts the machine back to a snapshot, named as in `saveSnapshot`; it runs on if it ran. Rejects likewise. */
+  loadSnapshot(name: string): Promise<void> {
+    return this.#snapshots.load(snapshotPlace(name));
+  }
+  /** The snapshots of the directory, the oldest first. */
+  listSnapshots(): readonly SnapshotEntry[] {
+    return this.#snapshots.list();
+  }
+  /** False when there is none. */
+  deleteSnapshot(tag: string): boolean {
+    return this.#snapshots.remove(tag);
   }
 
   /** Resolves when every vCPU runs. Calls of `start`, `stop`, `reset` take effect one after the other. */
@@ -195,6 +264,7 @@ export class Machine {
   /** Ends the machine and its threads, and closes its files. */
   async quit(): Promise<void> {
     await this.#machine.quit();
+    await this.#pages?.close();
     await this.#host.close();
   }
   on(listener: (event: MachineEvent) => void): () => void {

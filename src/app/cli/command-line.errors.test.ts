@@ -184,6 +184,8 @@ test.each<[string, OptionError["code"], string]>([
   ["-icount auto", "not-available", "-icount auto: not available in this version"],
   ["-netdev user,id=n", "not-available", "-netdev user,id=n: not available in this version"],
   ["-incoming foo", "unknown-name", "-incoming foo: unknown migration protocol: foo"],
+  ["-loadvm a -incoming defer -snapshot-dir d", "conflict", "-loadvm and -incoming cannot be used together: a machine goes on from one state"],
+  ["-loadvm a", "conflict", "no block device can store vmstate for snapshot; name the directory of 'a' with -snapshot-dir, or give -loadvm a path"],
   ["-incoming tcp:4444", "unknown-name", "-incoming tcp:4444: '4444' is not HOST:PORT; an example is tcp:127.0.0.1:4444"],
   ["-display foo", "unknown-name", "-display foo: Parameter 'type' does not accept value 'foo'"],
   ["-display gtk", "not-available", "-display gtk: display 'gtk' is not available in this version; use none"],

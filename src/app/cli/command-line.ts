@@ -39,6 +39,9 @@ export type HostOptions = {
   readonly nographic: boolean;
   /** Where the machine's state comes from: a URI, or "defer" until it is said. */
   readonly incoming?: string;
+  /** The snapshot that the machine goes on from: a tag, or a path with a "/" in it. */
+  readonly loadvm?: string;
+  readonly snapshotDirectory?: string;
   /** Directories to look for firmware in, before the usual ones. */
   readonly dataDirectories: readonly string[];
   /** Put the time in front of messages (`-msg timestamp=on`). */
@@ -97,6 +100,7 @@ function invalidOption(argument: string): OptionError {
 }
 
 function finish(draft: Draft): CommandLine {
+  checkSnapshots(draft);
   const choice = resolveMachine(draft);
   const accel = resolveAccel(draft, choice);
   const smp = resolveSmp(draft, choice);
@@ -141,11 +145,27 @@ function finish(draft: Draft): CommandLine {
     ...(draft.name === undefined ? {} : { name: draft.name }),
     ...(draft.uuid === undefined ? {} : { uuid: draft.uuid }),
     startStopped: draft.startStopped,
-    ...(draft.incoming === undefined ? {} : { incoming: true }),
+    ...(draft.incoming === undefined && draft.loadvm === undefined ? {} : { incoming: true }),
     onReboot: draft.onReboot,
     onShutdown: draft.onShutdown,
   };
   return { kind: "run", machine, host: hostOptions(draft) };
+}
+
+/** A machine goes on from one state, and a tag is looked for in a directory. */
+function checkSnapshots({ loadvm, incoming, snapshotDirectory }: Draft): void {
+  if (loadvm === undefined) return;
+  if (incoming !== undefined) {
+    throw new OptionError(
+      "conflict",
+      "-loadvm and -incoming cannot be used together: a machine goes on from one state",
+    );
+  }
+  if (snapshotDirectory !== undefined || loadvm.includes("/")) return;
+  throw new OptionError(
+    "conflict",
+    `no block device can store vmstate for snapshot; name the directory of '${loadvm}' with -snapshot-dir, or give -loadvm a path`,
+  );
 }
 
 function hostOptions(draft: Draft): HostOptions {
@@ -157,6 +177,8 @@ function hostOptions(draft: Draft): HostOptions {
     trace: draft.trace,
     nographic: draft.nographic !== undefined,
     ...(draft.incoming === undefined ? {} : { incoming: draft.incoming }),
+    ...(draft.loadvm === undefined ? {} : { loadvm: draft.loadvm }),
+    ...(draft.snapshotDirectory === undefined ? {} : { snapshotDirectory: draft.snapshotDirectory }),
     dataDirectories: draft.dataDirectories,
     messageTimestamps: draft.messageTimestamps,
     messageGuestName: draft.messageGuestName,

@@ -70,6 +70,8 @@ export type Draft = {
   rtcClock: "host" | "rt" | "vm" | undefined;
   startStopped: boolean;
   incoming: string | undefined;
+  loadvm: string | undefined;
+  snapshotDirectory: string | undefined;
   onReboot: "reset" | "shutdown";
   onShutdown: "poweroff" | "pause";
 
@@ -121,6 +123,8 @@ export function newDraft(known: Known): Draft {
     rtcClock: undefined,
     startStopped: false,
     incoming: undefined,
+    loadvm: undefined,
+    snapshotDirectory: undefined,
     onReboot: "reset",
     onShutdown: "poweroff",
     noDefaults: false,

@@ -149,8 +149,21 @@ export const DEBUG_ROWS: readonly OptionRow[] = [
   },
   {
     names: ["loadvm"],
-    argument: "FILE",
-    help: ["go on from the state in a file that a migration to file:FILE has written"],
-    apply: (draft, text) => takeIncoming(draft, `file:${text}`),
+    argument: "TAG",
+    help: [
+      "go on from a snapshot of -snapshot-dir, or from a file if there is a '/' in it;",
+      "most of the memory comes while the machine runs",
+    ],
+    apply: (draft, text) => {
+      draft.loadvm = text;
+    },
+  },
+  {
+    names: ["snapshot-dir"],
+    argument: "DIRECTORY",
+    help: ["where savevm and loadvm keep snapshots, a file for each"],
+    apply: (draft, text) => {
+      draft.snapshotDirectory = text;
+    },
   },
 ];

@@ -31,7 +31,7 @@ export function machineFunctions(machine: Machine): MigratingMachine {
   return {
     async stop() {
       port.runState = machine.isRunning ? "running" : "paused";
-      await machine.stop();
+      await machine.rest();
       await port.drain();
     },
     start: () => machine.start(),

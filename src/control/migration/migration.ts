@@ -58,7 +58,7 @@ export class Migration {
     if (this.isActive) throw new MigrationError("There's a migration process in progress");
     if (this.#machine.migration.isLoading) throw new MigrationError("the machine has not come yet");
     if (this.#machine.migration.ram.faults.missingCount > 0) {
-      throw new MigrationError("some of the machine's memory has not come yet; try again later");
+      throw new MigrationError("the machine's memory is still coming; try again in a few seconds");
     }
     const hasWayBack = address.kind === "tcp" || address.kind === "unix";
     const postcopy = this.#capabilities.has("postcopy-ram");
@@ -105,7 +105,9 @@ export class Migration {
       await this.#stop(running);
       throw migrationError(error as CallError);
     }
-    return { loaded: this.#finish(running, running.calls.call("load")) };
+    const loaded = this.#finish(running, running.calls.call("load"));
+    this.#machine.migration.allPagesHere = loaded;
+    return { loaded };
   }
 
   /** Where an incoming migration is waited for. */

@@ -6,6 +6,7 @@ import type { HmpCommand, QmpCommand, QmpEvent } from "#control/monitor/command.
 import type { RunState } from "#control/run-state.ts";
 import type { DiskStatistics } from "#io/block/counted-disk.ts";
 import type { Writable } from "#control/monitor/json/json-writer.ts";
+import type { Snapshots } from "#control/snapshot/snapshots.ts";
 import type { Machine } from "#machine/machine.ts";
 import type { MachineConfig } from "#machine/config.ts";
 
@@ -32,6 +33,7 @@ export type MonitorHost = {
   drive(id: string): DriveState | undefined;
   /** Absent where there is no machine. */
   readonly migration?: Migration | undefined;
+  readonly snapshots?: Snapshots | undefined;
   /** Types that `-device`, `-object` and the board know. */
   readonly types: readonly TypeInfo[];
   /** The options of the command line. */

@@ -7,6 +7,7 @@ import { CHARDEV } from "#control/monitor/commands/chardev.ts";
 import { DESCRIPTORS } from "#control/monitor/commands/descriptors.ts";
 import { IDENTITY } from "#control/monitor/commands/identity.ts";
 import { INSPECT } from "#control/monitor/commands/inspect.ts";
+import { JOB_COMMANDS } from "#control/monitor/commands/jobs.ts";
 import { MEMORY } from "#control/monitor/commands/memory.ts";
 import { MIGRATION } from "#control/monitor/commands/migration.ts";
 import { OBJECTS } from "#control/monitor/commands/objects.ts";
@@ -14,6 +15,7 @@ import { OPTIONS } from "#control/monitor/commands/options.ts";
 import { QOM } from "#control/monitor/commands/qom.ts";
 import { RUN_STATE } from "#control/monitor/commands/run-state.ts";
 import { SESSION } from "#control/monitor/commands/session.ts";
+import { SNAPSHOTS } from "#control/monitor/commands/snapshots.ts";
 
 /** In the order of the documentation. */
 export const MODULES: readonly MonitorModule[] = [
@@ -28,5 +30,7 @@ export const MODULES: readonly MonitorModule[] = [
   DESCRIPTORS,
   INSPECT,
   MIGRATION,
+  SNAPSHOTS,
+  JOB_COMMANDS,
   OPTIONS,
 ];

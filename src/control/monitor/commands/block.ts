@@ -192,12 +192,6 @@ export const BLOCK: MonitorModule = {
       returns: array(object("BlockJobInfo", {})),
       run: () => [],
     }),
-    qmpCommand({
-      name: "query-jobs",
-      help: "Jobs: none.",
-      returns: array(object("JobInfo", {})),
-      run: () => [],
-    }),
   ],
   info: [
     hmpCommand({
