@@ -10,6 +10,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { fetchGuest } from "./guest/fetch-guest.mjs";
+import { installQemu11 } from "./peers/install-qemu11.mjs";
 import { installPeers } from "./peers/install-peers.mjs";
 import { ensureNodeModules, ROOT, SetupError } from "./setup.mjs";
 import { summarize } from "./test-summary.mjs";
@@ -22,6 +23,10 @@ async function main() {
   const peers = installPeers();
   for (const { name, reason } of peers.missing) {
     console.log(`Not here: ${name} (${reason}); the tests that compare with it are skipped.`);
+  }
+  const qemu11 = await installQemu11();
+  if ("missing" in qemu11) {
+    console.log(`Not here: QEMU 11.1 (${qemu11.missing}); the tests that compare with it are skipped.`);
   }
   await getGuest();
   const status = await runVitest(process.argv.slice(2), { ...process.env, PATH: peers.path });

@@ -37,11 +37,20 @@ export function guestPrograms(): ExtraFile[] {
   const common = [version, ...FLAGS, ...LIBRARIES, ...headers];
   const programs = names
     .filter((name) => name.endsWith(".c"))
-    .map((name) => guestFile(name.replace(/\.c$/, ""), readFileSync(compiled(compiler, name, common))));
+    .map((name) =>
+      guestFile(name.replace(/\.c$/, ""), readFileSync(compiled(compiler, path.join(SOURCES, name), common))),
+    );
   const scripts = names
     .filter((name) => name.endsWith(".sh"))
     .map((name) => guestFile(name, readFileSync(path.join(SOURCES, name))));
   return [...programs, ...scripts];
+}
+
+/** A program of one C file, compiled for the guest; `source` is its absolute name. Throws a {@link BenchError}. */
+export function compileForGuest(source: string): string {
+  const compiler = findTool(COMPILER, "gcc-riscv64-linux-gnu and libc6-dev-riscv64-cross");
+  const version = spawnSync(compiler, ["--version"], { encoding: "utf8" }).stdout;
+  return compiled(compiler, source, [version, ...FLAGS, ...LIBRARIES]);
 }
 
 function guestFile(name: string, data: Uint8Array): ExtraFile {
@@ -49,8 +58,8 @@ function guestFile(name: string, data: Uint8Array): ExtraFile {
 }
 
 /** The file with the program. */
-function compiled(compiler: string, name: string, common: readonly (string | Uint8Array)[]): string {
-  const source = path.join(SOURCES, name);
+function compiled(compiler: string, source: string, common: readonly (string | Uint8Array)[]): string {
+  const name = path.basename(source);
   const hash = createHash("sha256");
   for (const part of [...common, readFileSync(source)]) hash.update(part).update("\0");
   const folder = path.join(CACHE, "bench");

@@ -168,7 +168,7 @@ export async function archiveKeyring() {
 }
 
 /** Lines of the machine's configuration about how a mirror is reached; its hooks and paths are left out. */
-async function hostTransportOptions() {
+export async function hostTransportOptions() {
   const result = await run("apt-config", ["dump"]).catch(() => ({ stdout: "" }));
   return result.stdout.split("\n").filter((line) => /^Acquire::(http|https|ForceIPv4|ForceIPv6)\b.*";$/.test(line));
 }

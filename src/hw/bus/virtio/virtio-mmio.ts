@@ -5,7 +5,8 @@
  * `forceLegacy` (QEMU's `force-legacy`, on by default) gives version 1 with page frame numbers, else version 2.
  *
  * Spec: virtio 1.2, 4.2.2 (registers) and 4.2.4 (legacy interface). Behaviour outside it as QEMU 7.2's: selectors are
- * 0 or 1, a queue of a device always takes up to 1024 entries, a legacy PFN of 0 resets the device.
+ * 0 or 1, a queue of a device always takes up to 1024 entries, a legacy PFN of 0 resets the device. QueueNumMax is the
+ * device's own number, as QEMU 11.1's, which loads no larger queue; 7.2 says 1024.
  * Thread: machine.
  * Not modelled: shared memory regions (their length reads as all ones, which says that there are none).
  */
@@ -230,7 +231,7 @@ export class VirtioMmio implements Device {
       [0x014, "DeviceFeaturesSel", { write: (value) => void (state.hostFeaturesSel = value ? 1 : 0) }],
       [0x024, "DriverFeaturesSel", { write: (value) => void (state.guestFeaturesSel = value ? 1 : 0) }],
       [0x030, "QueueSel", { write: (value) => void (value < MAX_QUEUES && (state.queueSel = value)) }],
-      [0x034, "QueueNumMax", { read: () => (this.#selected ? VIRTQUEUE_MAX_SIZE : 0) }],
+      [0x034, "QueueNumMax", { read: () => this.#selected?.defaultSize ?? 0 }],
       [0x038, "QueueNum", { write: (value) => this.#setQueueSize(value) }],
       [0x050, "QueueNotify", { write: (value) => this.#queueNotified(value) }],
       [0x060, "InterruptStatus", { read: () => state.interruptStatus }],

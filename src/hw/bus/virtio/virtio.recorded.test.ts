@@ -90,13 +90,20 @@ function makeTransport(name: string, ram: Uint8Array): VirtioMmio {
 /**
  * Where we mean to differ from QEMU, by the start of an operation.
  * - A legacy driver, too, sees DEVICE_NEEDS_RESET and a configuration interrupt.
+ * - QueueNumMax is QEMU 11.1's; the recordings are of 7.2.
  */
-function expectedAnswer(name: string, register: string, recorded: number, broken: boolean): number {
+function expectedAnswer(name: string, register: string, recorded: number, broken: boolean, queue: number): number {
   if (name.includes("hostile") && name.includes("legacy") && broken) {
     if (register === "70.4" && recorded === 7) return 7 | 64;
     if (register === "60.4" && recorded === 0) return 3;
   }
-  return recorded;
+  return register === "34.4" && recorded === 1024 ? queueSize(name, queue) : recorded;
+}
+
+function queueSize(name: string, queue: number): number {
+  if (name.startsWith("rng")) return 8;
+  if (name.startsWith("console")) return queue === 2 || queue === 3 ? 32 : 128;
+  return name.startsWith("balloon") ? 128 : 256;
 }
 
 test.each(VIRTIO_RECORDED)("%s", async (name, script) => {
@@ -105,6 +112,7 @@ test.each(VIRTIO_RECORDED)("%s", async (name, script) => {
   const region = transport.regions[0];
   if (!region) throw new Error("no registers");
   let broken = false;
+  let queue = 0;
   for (const operation of script.split(/\s+/)) {
     const [target, value = ""] = operation.slice(1).split("=") as [string, string?];
     const [at = 0, size = 4] = target.split(".").map((part) => Number.parseInt(part, 16));
@@ -112,13 +120,14 @@ test.each(VIRTIO_RECORDED)("%s", async (name, script) => {
     switch (operation[0]) {
       case "r": {
         const answer = region.read(at, size as 1 | 2 | 4);
-        const wanted = expectedAnswer(name, target, number, broken);
+        const wanted = expectedAnswer(name, target, number, broken, queue);
         expect(`r${target}=${answer.toString(16)}`).toBe(`r${target}=${wanted.toString(16)}`);
         break;
       }
       case "w":
         region.write(at, size as 1 | 2 | 4, number);
         await transport.drain();
+        if (at === 0x30) queue = number;
         if (at === 0x50) broken = true;
         if (at === 0x70 && number === 0) broken = false;
         break;
