@@ -53,11 +53,11 @@ async function goodStream(): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-/** What a stream must not touch: control words but for the doorbell's and the clock's, TLBs, page maps. */
+/** What a stream must not touch: control words but for its own, the doorbell's and the clock's, TLBs, page maps. */
 function guarded({ ram: { memory } }: MigrationPort, { layout }: Board): readonly Uint8Array[] {
   const view = (start: number, end: number): Uint8Array => new Uint8Array(memory, start, end - start);
   return [
-    view(4 * (CONTROL.dirtyAnswers + 1), 768),
+    view(4 * (CONTROL.missingPages + 1), 768),
     view(792, 2560),
     view(layout.vcpus + VCPU_TLBS, layout.vcpus + layout.codePages),
     view(layout.dirtyMap, layout.missingMap),
@@ -131,6 +131,7 @@ async function load({ migration }: Board, channel: ByteChannel, postcopy: boolea
       listen: async (address) => ({ address, accept: async () => channel, close: () => {} }),
     },
     clock: { nowNs: () => 0, wallMs: () => 0 },
+    timers: { at: () => () => {} },
     autostart: true,
     postcopy,
     blocktime: true,
@@ -162,6 +163,7 @@ const stream = target({
     const { migration, layout } = board;
     const missing = new Uint8Array(migration.ram.memory, layout.missingMap, layout.ramStart - layout.missingMap);
     missing.fill(0);
+    new Int32Array(migration.ram.memory)[CONTROL.missingPages] = 0;
     const before = guarded(migration, board).map(sum);
     try {
       await load(board, inPieces(bytes, pieceBytes), postcopy);

@@ -13,7 +13,7 @@ export class Random {
   }
   /** Below `limit`, small ones as often as large ones. */
   anyScale(limit: number): number {
-    return this.below(2 + this.below(limit) ** (this.below(1000) / 1000));
+    return this.below(2 + Math.floor(this.below(limit) ** (this.below(1000) / 1000)));
   }
   one<T>(choices: readonly T[]): T {
     return choices[this.below(choices.length)] as T;

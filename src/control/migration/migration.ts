@@ -10,7 +10,7 @@ import { Capabilities, type Capability } from "#control/migration/capabilities.t
 import { machineFunctions } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { changeParameters, DEFAULT_PARAMETERS, type Parameters as Limits } from "#control/migration/parameters.ts";
-import type { MigrationEvent, MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
+import { CANNOT_PAUSE, type MigrationEvent, type MigrationInfo, type MigrationStatus } from "#control/migration/status.ts";
 import type { MachineThreadFunctions, MigrationFunctions, MigrationThreadData } from "#control/migration/thread.ts";
 import type { Machine } from "#machine/machine.ts";
 
@@ -123,8 +123,9 @@ export class Migration {
     }
     this.#tell("startPostcopy");
   }
-  cancel(): void {
-    if (this.#running?.direction === "out") this.#tell("cancel");
+  /** Gives up an outgoing migration; the machine goes on here. Rejects with `MigrationError` when it has gone already. */
+  async cancel(): Promise<void> {
+    if (this.#running?.direction === "out" && this.isActive) await this.#ask("cancel", "");
   }
   /** Goes on from a state that waits for this. Throws `MigrationError`. */
   continueFrom(status: MigrationStatus): void {
@@ -135,7 +136,7 @@ export class Migration {
   }
   /** Interrupts a postcopy, on either side. Rejects with `MigrationError`. */
   async pause(): Promise<void> {
-    await this.#ask("pause", "migrate-pause is currently only supported during postcopy-active state");
+    await this.#ask("pause", CANNOT_PAUSE);
   }
   /** Takes an interrupted postcopy up again, at the source. Rejects with `MigrationError`. */
   async resume(target: MigrationTarget): Promise<void> {
@@ -212,11 +213,11 @@ export class Migration {
     await running.terminate();
   }
 
-  #tell(name: "startPostcopy" | "cancel" | "continueSwitchover"): void {
+  #tell(name: "startPostcopy" | "continueSwitchover"): void {
     // A migration that has just ended does not mind.
     this.#running?.calls.call(name).catch(() => {});
   }
-  async #ask<Name extends "pause" | "resume" | "recover">(
+  async #ask<Name extends "cancel" | "pause" | "resume" | "recover">(
     name: Name,
     otherwise: string,
     ...args: Parameters<MigrationFunctions[Name]>
