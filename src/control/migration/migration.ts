@@ -125,7 +125,13 @@ export class Migration {
   }
   /** Gives up an outgoing migration; the machine goes on here. Rejects with `MigrationError` when it has gone already. */
   async cancel(): Promise<void> {
-    if (this.#running?.direction === "out" && this.isActive) await this.#ask("cancel", "");
+    const running = this.#running;
+    if (running?.direction !== "out") return;
+    try {
+      await running.calls.call("cancel");
+    } catch (error) {
+      if (this.#running === running) throw migrationError(error as CallError);
+    }
   }
   /** Goes on from a state that waits for this. Throws `MigrationError`. */
   continueFrom(status: MigrationStatus): void {
@@ -191,7 +197,12 @@ export class Migration {
     };
     const calls: Calls = new ThreadCalls<MigrationFunctions>(thread.port, own);
     thread.onEnd((why) => calls.end(why));
-    this.#running = { calls, direction, terminate: () => thread.terminate() };
+    const terminate = async (): Promise<void> => {
+      await thread.terminate();
+      // What was asked too late is not answered any more.
+      calls.end("the migration is over");
+    };
+    this.#running = { calls, direction, terminate };
     return this.#running;
   }
 
@@ -217,16 +228,18 @@ export class Migration {
     // A migration that has just ended does not mind.
     this.#running?.calls.call(name).catch(() => {});
   }
-  async #ask<Name extends "cancel" | "pause" | "resume" | "recover">(
+  async #ask<Name extends "pause" | "resume" | "recover">(
     name: Name,
     otherwise: string,
     ...args: Parameters<MigrationFunctions[Name]>
   ): Promise<Awaited<ReturnType<MigrationFunctions[Name]>>> {
-    if (!this.#running) throw new MigrationError(otherwise);
+    const running = this.#running;
+    if (!running) throw new MigrationError(otherwise);
     try {
-      return await this.#running.calls.call(name, ...args);
+      return await running.calls.call(name, ...args);
     } catch (error) {
-      throw migrationError(error as CallError);
+      // It may have ended meanwhile.
+      throw this.#running === running ? migrationError(error as CallError) : new MigrationError(otherwise);
     }
   }
 
