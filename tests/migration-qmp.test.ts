@@ -109,9 +109,7 @@ test("precopy: events, members while it goes on and behind its end, the guest go
   expect(await refusal(source, "migrate-pause")).toBe(
     "migrate-pause is currently only supported during postcopy-active or postcopy-recover state",
   );
-  expect(await refusal(source, "migrate", { uri, resume: true })).toBe(
-    "Cannot resume if there is no paused migration",
-  );
+  expect(await refusal(source, "migrate", { uri, resume: true })).toBe("Cannot resume if there is no paused migration");
   expect(await refusal(destination, "migrate-recover", { uri })).toBe(
     "Migrate recover can only be run when postcopy is paused.",
   );
@@ -205,9 +203,14 @@ test("pre-switchover waits for migrate-continue", async () => {
   await source.client.result("migrate-continue", { state: "pre-switchover" });
   await untilTold(source, "completed");
   await untilTold(destination, "completed");
-  expect(told(source).filter((one) => !one.startsWith("pass"))).toEqual(
-    ["setup", "active", "STOP", "pre-switchover", "device", "completed"],
-  );
+  expect(told(source).filter((one) => !one.startsWith("pass"))).toEqual([
+    "setup",
+    "active",
+    "STOP",
+    "pre-switchover",
+    "device",
+    "completed",
+  ]);
   await answers(destination);
 });
 

@@ -10,7 +10,12 @@ import { Capabilities, type Capability } from "#control/migration/capabilities.t
 import { machineFunctions } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { changeParameters, DEFAULT_PARAMETERS, type Parameters as Limits } from "#control/migration/parameters.ts";
-import { CANNOT_PAUSE, type MigrationEvent, type MigrationInfo, type MigrationStatus } from "#control/migration/status.ts";
+import {
+  CANNOT_PAUSE,
+  type MigrationEvent,
+  type MigrationInfo,
+  type MigrationStatus,
+} from "#control/migration/status.ts";
 import type { MachineThreadFunctions, MigrationFunctions, MigrationThreadData } from "#control/migration/thread.ts";
 import type { Machine } from "#machine/machine.ts";
 

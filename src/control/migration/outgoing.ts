@@ -158,8 +158,10 @@ export class OutgoingMigration {
   }
   /** Takes a postcopy up again that was interrupted. Throws `MigrationError`. */
   resume(connect: Connect): void {
-    if (!this.#resume) throw new MigrationError("Cannot resume if there is no paused migration");
-    this.#resume(connect);
+    const resume = this.#resume;
+    if (!resume) throw new MigrationError("Cannot resume if there is no paused migration");
+    this.#resume = undefined;
+    resume(connect);
   }
 
   get #isOver(): boolean {
@@ -302,7 +304,7 @@ export class OutgoingMigration {
           this.#isHandedOver = false;
           throw error;
         }
-        link = await this.#reconnect(error, handover);
+        link = await this.#reconnect(link.failure ?? error, handover);
         hasPackage = true;
       }
     }
@@ -337,16 +339,16 @@ export class OutgoingMigration {
       });
       this.#become("postcopy-paused");
       const connect = await asked;
-      this.#resume = undefined;
       this.#become("postcopy-recover");
+      let link: SourceLink | undefined;
       try {
-        const link = this.#open(await this.#connection(connect));
+        link = this.#open(await this.#connection(connect));
         await this.#recover(link, handover, connect);
         this.errorText = undefined;
         this.#become("postcopy-active");
         return link;
       } catch (again) {
-        error = again;
+        error = link?.failure ?? again;
       }
     }
   }
@@ -383,12 +385,17 @@ export class OutgoingMigration {
   }
 
   #serveWanted(link: SourceLink, out: StreamWriter): Promise<void> {
-    const write = (pages: WantedPages): boolean =>
-      out === link.urgent
-        ? // Records alone, without a section.
-          this.#ram.writeWanted(out, pages.name, pages.start, pages.lengthBytes)
-        : writeWanted(out, this.#ram, pages);
-    return link.requests.serve(write, () => out.flush());
+    if (out !== link.urgent) {
+      return link.requests.serve(
+        (pages) => writeWanted(out, this.#ram, pages),
+        () => out.flush(),
+      );
+    }
+    // Records alone, without a section; nothing follows that would tell of a failure.
+    return link.requests.serve(
+      ({ name, start, lengthBytes }) => this.#ram.writeWanted(out, name, start, lengthBytes),
+      () => out.drain(),
+    );
   }
 
   #fits(): boolean {

@@ -8,7 +8,9 @@ const LIMIT = 65_536;
 const LIMIT_BYTES = 64 * PAGE_BYTES;
 
 export class PageRequests {
-  readonly #waiting: WantedPages[] = [];
+  #waiting: WantedPages[] = [];
+  /** Of the request that is next. */
+  #next = 0;
   #isServing = false;
   /** The connection is gone: nothing is sent over it any more. */
   #isOver = false;
@@ -29,7 +31,7 @@ export class PageRequests {
     if (this.#isServing) return;
     this.#isServing = true;
     try {
-      for (let pages = this.#waiting.shift(); pages && !this.#isOver; pages = this.#waiting.shift()) {
+      for (let pages = this.#take(); pages && !this.#isOver; pages = this.#take()) {
         if (pages.lengthBytes > LIMIT_BYTES || !write(pages)) {
           throw new MigrationError(`the destination wants pages that '${pages.name}' has not`);
         }
@@ -38,5 +40,14 @@ export class PageRequests {
     } finally {
       this.#isServing = false;
     }
+  }
+
+  #take(): WantedPages | undefined {
+    const pages = this.#waiting[this.#next++];
+    if (pages === undefined) {
+      this.#waiting = [];
+      this.#next = 0;
+    }
+    return pages;
   }
 }
