@@ -5,12 +5,12 @@ import type { ByteChannel } from "#core/host.ts";
 export class ScriptedChannel {
   readonly #chunks: Uint8Array[] = [];
   readonly #answers: Uint8Array[] = [];
-  #read: (() => void) | undefined;
+  #readers: (() => void)[] = [];
   isGone = false;
 
   readonly channel: ByteChannel = {
     read: async () => {
-      while (this.#answers.length === 0 && !this.isGone) await new Promise<void>((resolve) => (this.#read = resolve));
+      while (this.#answers.length === 0 && !this.isGone) await this.#more();
       return this.#answers.shift();
     },
     write: async (bytes) => {
@@ -20,6 +20,12 @@ export class ScriptedChannel {
     close: async () => this.leave(),
     abort: () => this.leave(),
   };
+  #more(): Promise<void> {
+    return new Promise((resolve) => void this.#readers.push(resolve));
+  }
+  #wake(): void {
+    for (const resolve of this.#readers.splice(0)) resolve();
+  }
   /** All that was written. */
   get bytes(): Uint8Array {
     return new Uint8Array(Buffer.concat(this.#chunks));
@@ -31,11 +37,11 @@ export class ScriptedChannel {
   /** Breaks the connection; what was said before can be read. */
   leave(): void {
     this.isGone = true;
-    this.#read?.();
+    this.#wake();
   }
   send(bytes: Uint8Array): void {
     this.#answers.push(bytes);
-    this.#read?.();
+    this.#wake();
   }
   /** A message of the return path. */
   answer(type: number, body: (to: ByteWriter) => void, behind: (to: ByteWriter) => void = () => {}): void {

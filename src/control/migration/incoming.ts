@@ -9,6 +9,7 @@
  * Thread: migration's.
  */
 import type { ByteChannel, ChannelAddress, ChannelListener, Channels, Clock, Timers } from "#core/host.ts";
+import { oneLine } from "#core/one-line.ts";
 import type { Trace } from "#core/trace.ts";
 import { blocktimeMembers } from "#control/migration/blocktime-figures.ts";
 import type { MigratingMachine, MigrationObserver } from "#control/migration/machine-functions.ts";
@@ -296,7 +297,9 @@ export class IncomingMigration {
       command: async (command, data) => {
         if (command === Command.PostcopyListen) {
           this.#postcopy.listen();
-          this.#become("postcopy-active");
+          // One that was sent again goes on with RESUME.
+          if (this.status === "postcopy-recover") return;
+          if (this.status !== "postcopy-active") this.#become("postcopy-active");
           this.#request();
         } else if (command === Command.PostcopyRun) {
           if (!this.#postcopy.isListening)
@@ -360,5 +363,5 @@ function blockName(data: Uint8Array): string {
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return oneLine(error instanceof Error ? error.message : String(error));
 }

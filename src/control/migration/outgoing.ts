@@ -13,6 +13,7 @@
  * Thread: migration's, a piece of the stream at a time.
  */
 import type { ByteChannel, Clock, Timers } from "#core/host.ts";
+import { oneLine } from "#core/one-line.ts";
 import type { MigratingMachine, MigrationObserver, SavedSection } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { Pace, pagesAtOnce } from "#control/migration/pace.ts";
@@ -488,5 +489,5 @@ export class OutgoingMigration {
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return oneLine(error instanceof Error ? error.message : String(error));
 }
