@@ -59,7 +59,7 @@ export class ThreadCalls<Other extends Functions> {
 
   /** The other thread is gone: whatever waits for it is rejected, and so is every later call. */
   end(why: string): void {
-    this.#ended = new CallError(why);
+    this.#ended ??= new CallError(why);
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
     this.#waiting.clear();
   }

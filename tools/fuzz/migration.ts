@@ -7,7 +7,13 @@ import { parseChannels, parseUri } from "#control/migration/address.ts";
 import { IncomingMigration } from "#control/migration/incoming.ts";
 import { saveSections } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import { writeAdvise, writeDiscards, writePackage, writePing } from "#control/migration/postcopy-save.ts";
+import {
+  writeAdvise,
+  writeBitmapRequest,
+  writeDiscards,
+  writePackage,
+  writePing,
+} from "#control/migration/postcopy-save.ts";
 import { RamSaver } from "#control/migration/ram-save.ts";
 import { loadSection } from "#control/migration/section-load.ts";
 import {
@@ -53,11 +59,11 @@ async function goodStream(): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-/** What a stream must not touch: control words but for the doorbell's and the clock's, TLBs, page maps. */
+/** What a stream must not touch: control words but for its own, the doorbell's and the clock's, TLBs, page maps. */
 export function guarded({ ram: { memory } }: MigrationPort, { layout }: Board): readonly Uint8Array[] {
   const view = (start: number, end: number): Uint8Array => new Uint8Array(memory, start, end - start);
   return [
-    view(4 * (CONTROL.dirtyAnswers + 1), 768),
+    view(4 * (CONTROL.missingPages + 1), 768),
     view(792, 2560),
     view(layout.vcpus + VCPU_TLBS, layout.vcpus + layout.codePages),
     view(layout.dirtyMap, layout.missingMap),
@@ -96,8 +102,31 @@ async function postcopyStream(): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(chunks));
 }
 
+/** What follows when that was interrupted: everything again that may be missing. */
+async function recoveryStream(): Promise<Uint8Array> {
+  const { migration: port } = new Board();
+  const { ram: memory } = port;
+  const chunks: Uint8Array[] = [];
+  const out = new StreamWriter({ write: async (bytes) => void chunks.push(bytes.slice()) });
+  const ram = new RamSaver(memory);
+  memory.dirty.collect(0, memory.dirty.pages, new Uint8Array(memory.dirty.pages));
+  for (const { host } of memory.blocks) memory.dirty.mark(host, 4 * 4096);
+  await ram.sync();
+  writePing(out, Ping.HasPackage);
+  await writeDiscards(out, ram, memory.blocks);
+  await writePackage(out, saveSections(port));
+  for (const block of memory.blocks) writeBitmapRequest(out, block);
+  writeCommand(out, Command.PostcopyResume);
+  while (ram.remaining > 0) writeRamPart(out, ram, 5);
+  writeRamEnd(out);
+  out.u8(Mark.Eof);
+  await out.drain();
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
 const good = await goodStream();
 const goodPostcopy = await postcopyStream();
+const goodRecovery = await recoveryStream();
 /** Most of what can be wrong is in the sections behind the pages. */
 const DEVICES_BYTES = 90_000;
 const [pages, devices] = [good.subarray(0, -DEVICES_BYTES), good.subarray(-DEVICES_BYTES)];
@@ -117,10 +146,13 @@ const inPieces = (bytes: Uint8Array, pieceBytes: number): ByteChannel => {
   };
 };
 
-/** Resolves when the machine is there, or its postcopy waits for another connection. */
-async function load({ migration }: Board, channel: ByteChannel, postcopy: boolean): Promise<void> {
+/**
+ * Resolves when the machine is there, or its postcopy waits for another connection than those: the second is one of a
+ * recovery.
+ */
+async function load({ migration }: Board, channels: ByteChannel[], postcopy: boolean): Promise<void> {
   let paused: () => void = () => {};
-  const interrupted = new Promise<void>((resolve) => (paused = resolve));
+  const untilPaused = (): Promise<void> => new Promise((resolve) => (paused = resolve));
   const incoming = new IncomingMigration({
     memory: migration.ram,
     machine: {
@@ -128,19 +160,27 @@ async function load({ migration }: Board, channel: ByteChannel, postcopy: boolea
       runLoaded: async () => migration.finishLoad(),
     },
     channels: {
-      listen: async (address) => ({ address, accept: async () => channel, close: () => {} }),
+      listen: async (address) => ({ address, accept: async () => channels.shift() as ByteChannel, close: () => {} }),
     },
     clock: { nowNs: () => 0, wallMs: () => 0 },
+    timers: { at: () => () => {} },
     autostart: true,
     postcopy,
     blocktime: true,
     preempt: false,
     observer: { status: (status) => status === "postcopy-paused" && paused() },
   });
-  await incoming.listen({ kind: "unix", path: "fuzz" });
+  const address = { kind: "unix", path: "fuzz" } as const;
+  await incoming.listen(address);
+  let interrupted = untilPaused();
   const loaded = incoming.load();
   loaded.catch(() => {});
   await Promise.race([loaded, interrupted]);
+  while (incoming.status === "postcopy-paused" && channels.length > 0) {
+    interrupted = untilPaused();
+    await incoming.recover(address);
+    await Promise.race([loaded, interrupted]);
+  }
 }
 
 const stream = target({
@@ -152,19 +192,22 @@ const stream = target({
       { weight: 20, arbitrary: damaged(goodPostcopy) },
       fc.uint8Array({ maxLength: 200 }),
     ),
+    again: fc.option(damaged(goodRecovery)),
     pieceBytes: fc.constantFrom(1 << 20, 65_536, 4096, 1000),
     postcopy: fc.boolean(),
   }),
   errors: [MigrationError],
   shortRuns: 100,
-  async run({ bytes, pieceBytes, postcopy }) {
+  async run({ bytes, again, pieceBytes, postcopy }) {
     const board = new Board();
     const { migration, layout } = board;
     const missing = new Uint8Array(migration.ram.memory, layout.missingMap, layout.ramStart - layout.missingMap);
     missing.fill(0);
+    new Int32Array(migration.ram.memory)[CONTROL.missingPages] = 0;
     const before = guarded(migration, board).map(sum);
     try {
-      await load(board, inPieces(bytes, pieceBytes), postcopy);
+      const channels = [bytes, ...(again ? [again] : [])].map((stream) => inPieces(stream, pieceBytes));
+      await load(board, channels, postcopy);
       must(/^[a-z-]*$/.test(migration.runState), "the run state is a name");
     } finally {
       must(

@@ -40,8 +40,8 @@ export const MIGRATION_COMMANDS: Readonly<Record<string, MigrationCommand>> = {
     },
   },
   migrate_cancel: {
-    run(migration) {
-      migration.cancel();
+    async run(migration) {
+      await migration.cancel();
       return NOTHING;
     },
   },

@@ -8,7 +8,8 @@
  * Once the source has handed the machine over, nothing that breaks is the end: what is here is kept for a new connection.
  * Thread: migration's.
  */
-import type { ByteChannel, ChannelAddress, ChannelListener, Channels, Clock } from "#core/host.ts";
+import type { ByteChannel, ChannelAddress, ChannelListener, Channels, Clock, Timers } from "#core/host.ts";
+import { oneLine } from "#core/one-line.ts";
 import type { Trace } from "#core/trace.ts";
 import { blocktimeMembers } from "#control/migration/blocktime-figures.ts";
 import type { MigratingMachine, MigrationObserver } from "#control/migration/machine-functions.ts";
@@ -16,17 +17,24 @@ import { MigrationError } from "#control/migration/migration-error.ts";
 import { PostcopyLoader } from "#control/migration/postcopy-load.ts";
 import { type PlacePage, RamBlocks, RamLoader, writePage } from "#control/migration/ram-load.ts";
 import { ReturnPathWriter } from "#control/migration/return-path.ts";
-import type { MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
+import { canPause, CANNOT_PAUSE, type MigrationInfo, type MigrationStatus, PAUSED } from "#control/migration/status.ts";
 import { StreamLoader, type StreamSink } from "#control/migration/stream-load.ts";
 import { StreamReader } from "#control/migration/stream-reader.ts";
 import { Command, Ping } from "#control/migration/wire.ts";
 import type { MigrationMemory } from "#machine/migration-memory.ts";
+
+/** The source has stopped its machine and said which pages are missing, and may have gone on with it since. */
+const NOT_HERE =
+  "the machine has not come: if the source says 'failed' it runs there, and this process can only be ended (quit)";
+/** How long a source may go on that was told that its machine cannot be loaded. */
+const REFUSED_NS = 1e9;
 
 export type IncomingOptions = {
   readonly memory: MigrationMemory;
   readonly machine: Pick<MigratingMachine, "loadSection" | "runLoaded">;
   readonly channels: Pick<Channels, "listen">;
   readonly clock: Clock;
+  readonly timers: Pick<Timers, "at">;
   readonly trace?: Trace | undefined;
   /** Run the machine when it has come, if it ran at the source. */
   readonly autostart: boolean;
@@ -52,6 +60,9 @@ export class IncomingMigration {
   #package: Promise<void> | undefined;
   /** What no new connection can mend. */
   #fatal: Error | undefined;
+  /** Why the connection was given up here. */
+  #cause: Error | undefined;
+  /** Takes the listener of a recovery; there while nobody has connected to one. */
   #recovered: ((listener: ChannelListener) => void) | undefined;
   status: MigrationStatus = "setup";
   errorText: string | undefined;
@@ -88,8 +99,7 @@ export class IncomingMigration {
       await this.#back?.shut(0);
       await this.#close();
     } catch (error) {
-      await this.#back?.shut(1).catch(() => {});
-      this.#abort();
+      await this.#refuse();
       this.#fail(this.#fatal ?? error);
       throw this.#fatal ?? error;
     } finally {
@@ -106,12 +116,13 @@ export class IncomingMigration {
       try {
         await loader.body();
         await this.#package;
+        if (this.#isHandedOver && !this.#package) throw new MigrationError("the machine's state has not come");
         const missing = this.#postcopy.missingPages;
         if (missing > 0) throw new MigrationError(`${missing} pages have not come`);
         return;
       } catch (error) {
         if (!this.#isHandedOver || this.#fatal) throw error;
-        loader = await this.#reconnect(error, loader);
+        loader = await this.#reconnect(this.#cause ?? error, loader);
       }
     }
   }
@@ -122,13 +133,19 @@ export class IncomingMigration {
     this.#back = undefined;
     this.#abort();
     this.#listener?.close();
-    this.errorText = textOf(error);
-    const recovered = new Promise<ChannelListener>((resolve) => {
-      this.#recovered = resolve;
+    this.#cause = undefined;
+    this.errorText = this.#package ? textOf(error) : `${textOf(error)}; ${NOT_HERE}`;
+    const accepted = new Promise<StreamReader>((resolve) => {
+      this.#recovered = (listener) => {
+        // One that nobody has connected to is given up for a new one.
+        this.#listener?.close();
+        this.#listener = listener;
+        void this.#accept(listener).then(resolve);
+      };
     });
     this.#become("postcopy-paused");
-    this.#listener = await recovered;
-    const reader = await this.#accept(this.#listener);
+    const reader = await accepted;
+    this.#recovered = undefined;
     this.#back = new ReturnPathWriter(this.#channel as ByteChannel);
     this.errorText = undefined;
     this.#become("postcopy-recover");
@@ -137,24 +154,17 @@ export class IncomingMigration {
 
   /** Listens for a new connection of an interrupted postcopy. Rejects with `MigrationError` or the host's error. */
   async recover(address: ChannelAddress): Promise<ChannelAddress> {
-    const resolve = this.#recovered;
-    if (!resolve) throw new MigrationError("Migrate recover can only be run when postcopy is paused.");
-    this.#recovered = undefined;
-    try {
-      const listener = await this.#listenOn(address);
-      resolve(listener);
-      return listener.address;
-    } catch (error) {
-      this.#recovered = resolve;
-      throw error;
-    }
+    const recovered = this.#recovered;
+    if (!recovered) throw new MigrationError("Migrate recover can only be run when postcopy is paused.");
+    const listener = await this.#listenOn(address);
+    recovered(listener);
+    return listener.address;
   }
 
   /** Interrupts a postcopy, as if the connection had broken. Throws `MigrationError`. */
   pause(): void {
-    if (this.status !== "postcopy-active") {
-      throw new MigrationError("migrate-pause is currently only supported during postcopy-active state");
-    }
+    if (!canPause(this.status)) throw new MigrationError(CANNOT_PAUSE);
+    this.#cause = new MigrationError(PAUSED);
     this.#abort();
   }
 
@@ -174,8 +184,10 @@ export class IncomingMigration {
       if (this.#channel !== main) return channel.abort();
       this.#urgent = channel;
       await new RamLoader(this.#blocks, this.#place).load(new StreamReader(channel));
-    } catch {
-      if (!this.#isOver) main.abort();
+    } catch (error) {
+      if (this.#isOver || this.#channel !== main) return;
+      this.#cause ??= error as Error;
+      main.abort();
     }
   }
 
@@ -251,11 +263,30 @@ export class IncomingMigration {
     this.#handedOver();
     // One that comes again is here already.
     this.#package ??= this.#loadPackage(bytes);
-    this.#package.catch(async (error: Error) => {
+    this.#package.catch((error: Error) => {
+      if (this.#fatal) return;
       this.#fatal = error;
-      await this.#back?.shut(1).catch(() => {});
-      this.#channel?.abort();
+      void this.#refuse();
     });
+  }
+
+  /** Tells the source that its machine cannot be loaded, and waits until it has gone: it must hear that before the end. */
+  async #refuse(): Promise<void> {
+    const [channel, back, { clock, timers }] = [this.#channel, this.#back, this.#options];
+    if (channel && back) {
+      let cancel: () => void = () => {};
+      const late = new Promise<void>((resolve) => {
+        cancel = timers.at(clock.nowNs() + REFUSED_NS, resolve);
+      });
+      const gone = (async () => {
+        await back.shut(1);
+        while (await channel.read());
+      })().catch(() => {});
+      await Promise.race([gone, late]);
+      cancel();
+    }
+    if (this.#channel === channel) this.#abort();
+    else channel?.abort();
   }
 
   /** Listen, the devices, run: while the pages come. */
@@ -266,7 +297,9 @@ export class IncomingMigration {
       command: async (command, data) => {
         if (command === Command.PostcopyListen) {
           this.#postcopy.listen();
-          this.#become("postcopy-active");
+          // One that was sent again goes on with RESUME.
+          if (this.status === "postcopy-recover") return;
+          if (this.status !== "postcopy-active") this.#become("postcopy-active");
           this.#request();
         } else if (command === Command.PostcopyRun) {
           if (!this.#postcopy.isListening)
@@ -330,5 +363,5 @@ function blockName(data: Uint8Array): string {
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return oneLine(error instanceof Error ? error.message : String(error));
 }

@@ -10,7 +10,12 @@ import { Capabilities, type Capability } from "#control/migration/capabilities.t
 import { machineFunctions } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { changeParameters, DEFAULT_PARAMETERS, type Parameters as Limits } from "#control/migration/parameters.ts";
-import type { MigrationEvent, MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
+import {
+  CANNOT_PAUSE,
+  type MigrationEvent,
+  type MigrationInfo,
+  type MigrationStatus,
+} from "#control/migration/status.ts";
 import type { MachineThreadFunctions, MigrationFunctions, MigrationThreadData } from "#control/migration/thread.ts";
 import type { Machine } from "#machine/machine.ts";
 
@@ -125,8 +130,15 @@ export class Migration {
     }
     this.#tell("startPostcopy");
   }
-  cancel(): void {
-    if (this.#running?.direction === "out") this.#tell("cancel");
+  /** Gives up an outgoing migration; the machine goes on here. Rejects with `MigrationError` when it has gone already. */
+  async cancel(): Promise<void> {
+    const running = this.#running;
+    if (running?.direction !== "out") return;
+    try {
+      await running.calls.call("cancel");
+    } catch (error) {
+      if (this.#running === running) throw migrationError(error as CallError);
+    }
   }
   /** Goes on from a state that waits for this. Throws `MigrationError`. */
   continueFrom(status: MigrationStatus): void {
@@ -137,7 +149,7 @@ export class Migration {
   }
   /** Interrupts a postcopy, on either side. Rejects with `MigrationError`. */
   async pause(): Promise<void> {
-    await this.#ask("pause", "migrate-pause is currently only supported during postcopy-active state");
+    await this.#ask("pause", CANNOT_PAUSE);
   }
   /** Takes an interrupted postcopy up again, at the source. Rejects with `MigrationError`. */
   async resume(target: MigrationTarget): Promise<void> {
@@ -192,7 +204,12 @@ export class Migration {
     };
     const calls: Calls = new ThreadCalls<MigrationFunctions>(thread.port, own);
     thread.onEnd((why) => calls.end(why));
-    this.#running = { calls, direction, terminate: () => thread.terminate() };
+    const terminate = async (): Promise<void> => {
+      await thread.terminate();
+      // What was asked too late is not answered any more.
+      calls.end("the migration is over");
+    };
+    this.#running = { calls, direction, terminate };
     return this.#running;
   }
 
@@ -214,7 +231,7 @@ export class Migration {
     await running.terminate();
   }
 
-  #tell(name: "startPostcopy" | "cancel" | "continueSwitchover"): void {
+  #tell(name: "startPostcopy" | "continueSwitchover"): void {
     // A migration that has just ended does not mind.
     this.#running?.calls.call(name).catch(() => {});
   }
@@ -223,11 +240,13 @@ export class Migration {
     otherwise: string,
     ...args: Parameters<MigrationFunctions[Name]>
   ): Promise<Awaited<ReturnType<MigrationFunctions[Name]>>> {
-    if (!this.#running) throw new MigrationError(otherwise);
+    const running = this.#running;
+    if (!running) throw new MigrationError(otherwise);
     try {
-      return await this.#running.calls.call(name, ...args);
+      return await running.calls.call(name, ...args);
     } catch (error) {
-      throw migrationError(error as CallError);
+      // It may have ended meanwhile.
+      throw this.#running === running ? migrationError(error as CallError) : new MigrationError(otherwise);
     }
   }
 

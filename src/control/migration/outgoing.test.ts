@@ -1,102 +1,8 @@
 /** The source against a destination that only listens: what is sent, and in which order. */
 import { expect, test } from "vitest";
-import { Board } from "../../../tools/fuzz/board.ts";
-import { ByteReader, ByteWriter } from "#core/bytes.ts";
-import { OutgoingMigration } from "#control/migration/outgoing.ts";
-import { saveSections } from "#control/migration/machine-functions.ts";
-import { DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
-import type { MigrationStatus } from "#control/migration/status.ts";
-import type { MigrationMemory } from "#machine/migration-memory.ts";
-import { nodeClock, nodeTimers } from "#platform/node/clock.ts";
-
-const RAM = "riscv_virt_board.ram";
-const RAM_BYTES = 1 << 20;
-
-/** What was written, and a way to answer. */
-class Wire {
-  readonly #chunks: Uint8Array[] = [];
-  readonly #answers: Uint8Array[] = [];
-  #read: (() => void) | undefined;
-  isGone = false;
-
-  readonly channel = {
-    read: async (): Promise<Uint8Array | undefined> => {
-      while (this.#answers.length === 0 && !this.isGone) await new Promise<void>((resolve) => (this.#read = resolve));
-      return this.#answers.shift();
-    },
-    write: async (bytes: Uint8Array): Promise<void> => {
-      if (this.isGone) throw new Error("gone");
-      this.#chunks.push(bytes.slice());
-    },
-    close: async (): Promise<void> => {},
-    abort: (): void => this.leave(),
-  };
-  get bytes(): Uint8Array {
-    return new Uint8Array(Buffer.concat(this.#chunks));
-  }
-  leave(): void {
-    this.isGone = true;
-    this.#read?.();
-  }
-  answer(type: number, body: (to: ByteWriter) => void): void {
-    const [message, content] = [new ByteWriter(), new ByteWriter()];
-    body(content);
-    message.u16(type);
-    message.u16(content.length);
-    message.bytes(content.finish());
-    this.#answers.push(message.finish());
-    this.#read?.();
-  }
-}
-
-/** The board's memory, with a run state of its own. */
-function runningMemory(memory: MigrationMemory, machine: { isRunning: boolean }): MigrationMemory {
-  return new Proxy(memory, {
-    get(target, name) {
-      if (name === "isRunning") return machine.isRunning;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
-
-function start(bandwidth: number, pauseBeforeSwitchover = false) {
-  const board = new Board();
-  const { ram: memory } = board.migration;
-  memory.dirty.collect(0, memory.dirty.pages, new Uint8Array(memory.dirty.pages));
-  for (let i = 0; i < RAM_BYTES; i += 4) board.ram[i] = 1 + (i >>> 12);
-  memory.dirty.mark(memory.blocks[0]?.host ?? 0, RAM_BYTES);
-  const machine = {
-    isRunning: true,
-    saveSections: async () => saveSections(board.migration),
-    stop: async () => void (machine.isRunning = false),
-    start: async () => void (machine.isRunning = true),
-  };
-  const clock = nodeClock();
-  const wire = new Wire();
-  const statuses: MigrationStatus[] = [];
-  const outgoing = new OutgoingMigration({
-    memory: runningMemory(memory, machine),
-    machine,
-    clock,
-    timers: nodeTimers(clock),
-    turn: () => new Promise((resolve) => setImmediate(resolve)),
-    parameters: () => ({ ...DEFAULT_PARAMETERS, "max-bandwidth": bandwidth, "downtime-limit": 0 }),
-    returnPath: true,
-    pauseBeforeSwitchover,
-    postcopy: true,
-    preempt: false,
-    observer: { status: (status) => void statuses.push(status), pass: () => {} },
-  });
-  const over = outgoing.run(async () => wire.channel);
-  // The pings before the package.
-  for (const value of [5, 2]) wire.answer(2, (to) => to.u32(value));
-  return { board, machine, wire, outgoing, statuses, over };
-}
-
-const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-};
+import { RAM, RAM_BYTES, startSource } from "../../../tools/support/migration-source.ts";
+import { until } from "../../../tools/support/scripted-channel.ts";
+import { ByteReader } from "#core/bytes.ts";
 
 /** Commands and pages in order: "command 7", "page 0x3000". */
 function events(bytes: Uint8Array, ram: Uint8Array): string[] {
@@ -146,22 +52,18 @@ function pages(from: ByteReader, ram: Uint8Array, seen: string[]): void {
 }
 
 test("postcopy: what is missing is announced, the machine's state goes in one piece, wanted pages go first", async () => {
-  const { board, wire, outgoing, statuses, over, machine } = start(100_000);
+  const { board, wire, outgoing, statuses, over, machine } = startSource({ bandwidth: 100_000 });
   await until(() => statuses.includes("active"));
   outgoing.startPostcopy();
   // The last page that would be sent.
-  wire.answer(3, (to) => {
-    to.u64(BigInt(RAM_BYTES - 4096));
-    to.u32(4096);
-    to.shortString(RAM);
-  });
+  wire.request(RAM, RAM_BYTES - 4096, 4096);
   wire.answer(4, (to) => {
     to.u64(BigInt(RAM_BYTES - 4096));
     to.u32(4096);
   });
-  wire.answer(2, (to) => to.u32(4));
+  wire.pong(4);
   await until(() => statuses.includes("postcopy-active") && !machine.isRunning);
-  wire.answer(1, (to) => to.u32(0));
+  wire.shut(0);
   await over;
   expect(statuses).toEqual(["active", "postcopy-active", "completed"]);
   const ram = new Uint8Array(RAM_BYTES);
@@ -179,13 +81,13 @@ test("postcopy: what is missing is announced, the machine's state goes in one pi
 });
 
 test("a destination that goes away in precopy leaves the machine running; in postcopy it cannot", async () => {
-  const early = start(100_000);
+  const early = startSource({ bandwidth: 100_000 });
   await until(() => early.statuses.includes("active"));
   early.wire.leave();
   await early.over;
   expect([early.statuses, early.machine.isRunning]).toEqual([["active", "failed"], true]);
 
-  const late = start(100_000);
+  const late = startSource({ bandwidth: 100_000 });
   await until(() => late.statuses.includes("active"));
   late.outgoing.startPostcopy();
   await until(() => late.statuses.includes("postcopy-active"));
@@ -195,22 +97,8 @@ test("a destination that goes away in precopy leaves the machine running; in pos
   expect(late.machine.isRunning).toBe(false);
 });
 
-test("a destination that wants what is not there", async () => {
-  const { wire, outgoing, statuses } = start(100_000);
-  await until(() => statuses.includes("active"));
-  outgoing.startPostcopy();
-  await until(() => statuses.includes("postcopy-active"));
-  wire.answer(3, (to) => {
-    to.u64(BigInt(RAM_BYTES));
-    to.u32(4096);
-    to.shortString(RAM);
-  });
-  await until(() => statuses.includes("postcopy-paused"));
-  expect(outgoing.info()["error-desc"]).toBe(`the destination wants pages that '${RAM}' has not`);
-});
-
 test("a pause before postcopy: the machine stands until it is told to go on, or runs on here", async () => {
-  const { machine, wire, outgoing, statuses, over } = start(100_000, true);
+  const { machine, wire, outgoing, statuses, over } = startSource({ bandwidth: 100_000, pauseBeforeSwitchover: true });
   await until(() => statuses.includes("active"));
   outgoing.startPostcopy();
   await until(() => statuses.includes("pre-switchover"));
@@ -220,7 +108,7 @@ test("a pause before postcopy: the machine stands until it is told to go on, or 
   await over;
   expect(statuses).toEqual(["active", "pre-switchover", "postcopy-active", "completed"]);
 
-  const other = start(100_000, true);
+  const other = startSource({ bandwidth: 100_000, pauseBeforeSwitchover: true });
   await until(() => other.statuses.includes("active"));
   other.outgoing.startPostcopy();
   await until(() => other.statuses.includes("pre-switchover"));

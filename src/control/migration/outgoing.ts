@@ -13,6 +13,7 @@
  * Thread: migration's, a piece of the stream at a time.
  */
 import type { ByteChannel, Clock, Timers } from "#core/host.ts";
+import { oneLine } from "#core/one-line.ts";
 import type { MigratingMachine, MigrationObserver, SavedSection } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { Pace, pagesAtOnce } from "#control/migration/pace.ts";
@@ -28,7 +29,7 @@ import {
 import { RamSaver } from "#control/migration/ram-save.ts";
 import type { WantedPages } from "#control/migration/return-path.ts";
 import { SourceLink } from "#control/migration/source-link.ts";
-import type { MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
+import { canPause, CANNOT_PAUSE, type MigrationInfo, type MigrationStatus, PAUSED } from "#control/migration/status.ts";
 import {
   writeCommand,
   writeEnd,
@@ -48,9 +49,6 @@ const TURN_PAGES = 2048;
 const POSTCOPY_PAGES = 64;
 /** What the destination needs to run, as it is when the machine stops here: kept for a new connection. */
 type Handover = { readonly missing: Uint8Array; readonly sections: readonly SavedSection[] };
-/** Requests that wait, and pages of one. */
-const WANTED_LIMIT = 65_536;
-const WANTED_LIMIT_BYTES = 64 * PAGE_BYTES;
 const MS = 1e6;
 
 /** Opens a connection to the destination. */
@@ -82,6 +80,8 @@ export class OutgoingMigration {
   #writtenBefore = 0;
   #setupNs = 0;
   #stoppedNs = 0;
+  /** It ran when it was stopped for this. */
+  #wasRunning = false;
   #resumedNs = 0;
   #endedNs = 0;
   #syncs = 0;
@@ -94,9 +94,9 @@ export class OutgoingMigration {
   /** The destination may run, or would if it had the package. */
   #isHandedOver = false;
   #postcopyBytes = 0;
-  #wanted: WantedPages[] = [];
-  #isServing = false;
   #requests = 0;
+  /** Ends the wait for a connection under way. */
+  #abandon: (why: Error) => void = () => {};
   #continue: () => void = () => {};
   #resume: ((connect: Connect) => void) | undefined;
   status: MigrationStatus = "setup";
@@ -112,16 +112,14 @@ export class OutgoingMigration {
   /** Resolves when it has completed, failed or been cancelled; `status` says which. Never rejects. */
   async run(connect: Connect): Promise<void> {
     const { machine, memory, clock } = this.#options;
-    let ran = memory.isRunning;
     let end: MigrationStatus = "completed";
     try {
-      this.#open(await connect());
+      this.#open(await this.#connection(connect));
       this.#check();
-      ran = memory.isRunning;
       await this.#stream(connect);
     } catch (error) {
       this.#link?.abort();
-      if (ran && this.#stoppedNs > 0 && !this.#isHandedOver) await machine.start();
+      if (this.#wasRunning && !this.#isHandedOver) await machine.start();
       end = this.#isCancelled ? "cancelled" : "failed";
       if (!this.#isCancelled) this.errorText = textOf(error);
     }
@@ -130,12 +128,14 @@ export class OutgoingMigration {
     this.#become(end);
   }
 
+  /** Throws `MigrationError`: behind the switch to postcopy there is no way back. */
   cancel(): void {
-    // Behind the switch to postcopy there is no way back.
-    if (this.#isOver || this.#isHandedOver) return;
+    if (this.#isOver) return;
+    if (this.#isHandedOver) throw new MigrationError("Postcopy migration in progress, cannot cancel.");
     this.#isCancelled = true;
     this.#become("cancelling");
     this.#link?.abort();
+    this.#abandon(new MigrationError("the migration was cancelled"));
     this.#continue();
     this.#pace.hurry();
   }
@@ -153,15 +153,16 @@ export class OutgoingMigration {
 
   /** Interrupts a postcopy, as if the connection had broken. Throws `MigrationError`. */
   pause(): void {
-    if (this.status !== "postcopy-active") {
-      throw new MigrationError("migrate-pause is currently only supported during postcopy-active state");
-    }
-    this.#link?.abort();
+    if (!canPause(this.status)) throw new MigrationError(CANNOT_PAUSE);
+    this.#link?.abort(new MigrationError(PAUSED));
+    this.#abandon(new MigrationError(PAUSED));
   }
   /** Takes a postcopy up again that was interrupted. Throws `MigrationError`. */
   resume(connect: Connect): void {
-    if (!this.#resume) throw new MigrationError("Cannot resume if there is no paused migration");
-    this.#resume(connect);
+    const resume = this.#resume;
+    if (!resume) throw new MigrationError("Cannot resume if there is no paused migration");
+    this.#resume = undefined;
+    resume(connect);
   }
 
   get #isOver(): boolean {
@@ -171,8 +172,26 @@ export class OutgoingMigration {
   #open(channel: ByteChannel): SourceLink {
     const { returnPath } = this.#options;
     this.#writtenBefore += this.#link?.out.written ?? 0;
-    this.#link = new SourceLink(channel, returnPath ? (pages) => this.#want(pages) : undefined);
-    return this.#link;
+    const link = new SourceLink(channel, returnPath ? (pages) => this.#want(link, pages) : undefined);
+    this.#link = link;
+    return link;
+  }
+  /** A connection that can be given up while it is being made. */
+  async #connection(connect: Connect): Promise<ByteChannel> {
+    const connecting = connect();
+    let isAbandoned = false;
+    const abandoned = new Promise<never>((_resolve, reject) => {
+      this.#abandon = (why) => {
+        isAbandoned = true;
+        reject(why);
+      };
+    });
+    connecting.then((channel) => isAbandoned && channel.abort()).catch(() => {});
+    try {
+      return await Promise.race([connecting, abandoned]);
+    } finally {
+      this.#abandon = () => {};
+    }
   }
   get #written(): number {
     return this.#writtenBefore + (this.#link?.out.written ?? 0);
@@ -247,7 +266,7 @@ export class OutgoingMigration {
     writePing(out, Ping.Drained);
     await out.drain();
     await link.untilPong(Ping.Drained);
-    if (this.#options.preempt) link.addUrgent(await connect());
+    if (this.#options.preempt) link.addUrgent(await this.#connection(connect));
     this.#check();
     await this.#switchover();
     await this.#stop();
@@ -288,7 +307,7 @@ export class OutgoingMigration {
           this.#isHandedOver = false;
           throw error;
         }
-        link = await this.#reconnect(error, handover);
+        link = await this.#reconnect(link.failure ?? error, handover);
         hasPackage = true;
       }
     }
@@ -300,7 +319,7 @@ export class OutgoingMigration {
     while (this.#ram.remaining > 0) {
       await out.flush();
       if (link.failure) throw link.failure;
-      if (!link.urgent) await this.#serveWanted(out);
+      if (!link.urgent) await this.#serveWanted(link, out);
       const limit = parameters()["max-postcopy-bandwidth"];
       writeRamPart(out, this.#ram, pagesAtOnce(limit, POSTCOPY_PAGES));
       await turn();
@@ -323,17 +342,16 @@ export class OutgoingMigration {
       });
       this.#become("postcopy-paused");
       const connect = await asked;
-      this.#resume = undefined;
       this.#become("postcopy-recover");
+      let link: SourceLink | undefined;
       try {
-        const link = this.#open(await connect());
-        this.#wanted = [];
+        link = this.#open(await this.#connection(connect));
         await this.#recover(link, handover, connect);
         this.errorText = undefined;
         this.#become("postcopy-active");
         return link;
       } catch (again) {
-        error = again;
+        error = link?.failure ?? again;
       }
     }
   }
@@ -355,40 +373,32 @@ export class OutgoingMigration {
       await out.flush();
       this.#ram.sendAllBut(block.name, await link.receivedPages(block.name));
     }
-    if (this.#options.preempt) link.addUrgent(await connect());
+    if (this.#options.preempt) link.addUrgent(await this.#connection(connect));
     writeCommand(out, Command.PostcopyResume);
     await out.flush();
     await link.untilResumed();
   }
 
-  #want(pages: WantedPages): void {
+  #want(link: SourceLink, pages: WantedPages): void {
     this.#requests += 1;
-    // More than there are pages is a destination that does not know what it does.
-    if (this.#wanted.length < WANTED_LIMIT) this.#wanted.push(pages);
-    const urgent = this.#link?.urgent;
+    link.requests.add(pages);
+    const { urgent } = link;
     if (!urgent) return this.#pace.hurry();
-    // A failure shows in the pages that follow.
-    if (!this.#isServing) this.#serveWanted(urgent).catch(() => this.#link?.abort());
+    this.#serveWanted(link, urgent).catch((error: Error) => link.abort(error));
   }
 
-  /** Sends what is wanted now and until it has gone out. */
-  async #serveWanted(out: StreamWriter): Promise<void> {
-    this.#isServing = true;
-    try {
-      for (let pages = this.#wanted.shift(); pages; pages = this.#wanted.shift()) {
-        if (pages.lengthBytes > WANTED_LIMIT_BYTES || !this.#writeWanted(out, pages)) {
-          throw new MigrationError(`the destination wants pages that '${pages.name}' has not`);
-        }
-        await out.flush();
-      }
-    } finally {
-      this.#isServing = false;
+  #serveWanted(link: SourceLink, out: StreamWriter): Promise<void> {
+    if (out !== link.urgent) {
+      return link.requests.serve(
+        (pages) => writeWanted(out, this.#ram, pages),
+        () => out.flush(),
+      );
     }
-  }
-  #writeWanted(out: StreamWriter, pages: WantedPages): boolean {
-    if (out !== this.#link?.urgent) return writeWanted(out, this.#ram, pages);
-    // Records alone, without a section.
-    return this.#ram.writeWanted(out, pages.name, pages.start, pages.lengthBytes);
+    // Records alone, without a section; nothing follows that would tell of a failure.
+    return link.requests.serve(
+      ({ name, start, lengthBytes }) => this.#ram.writeWanted(out, name, start, lengthBytes),
+      () => out.drain(),
+    );
   }
 
   #fits(): boolean {
@@ -418,9 +428,10 @@ export class OutgoingMigration {
   }
 
   async #stop(): Promise<void> {
-    const { machine, clock } = this.#options;
+    const { machine, memory, clock } = this.#options;
     if (this.#stoppedNs > 0) return;
     this.#stoppedNs = clock.nowNs();
+    this.#wasRunning = memory.isRunning;
     await machine.stop();
   }
 
@@ -480,5 +491,5 @@ export class OutgoingMigration {
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return oneLine(error instanceof Error ? error.message : String(error));
 }

@@ -105,11 +105,11 @@ export class RamSaver {
     this.#pending.set(pending);
     this.#count();
   }
-  /** The destination has exactly these pages of a block: bit 0 of byte 0 is the first. Throws `MigrationError`. */
+  /** The destination has exactly these pages of a block: bit 0 of byte 0 is the first, words of 8 bytes. Throws `MigrationError`. */
   sendAllBut(name: string, received: Uint8Array): void {
     const block = this.#blocks.find((one) => one.name === name);
-    if (!block || received.length * 8 < block.pages) {
-      throw new MigrationError(`the destination's map of the RAM block '${name}' is none`);
+    if (!block || received.length !== 8 * Math.ceil(block.pages / 64)) {
+      throw new MigrationError(`the destination's map of the RAM block '${name}' has ${received.length} bytes`);
     }
     for (let page = 0; page < block.pages; page++) {
       this.#pending[block.firstPage + page] = ((received[page >>> 3] as number) >>> (page & 7)) & 1 ? 0 : 1;

@@ -5,6 +5,7 @@
  */
 import type { ByteChannel } from "#core/host.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
+import { PageRequests } from "#control/migration/page-requests.ts";
 import { type ReceivedPages, readReturnPath, RefusedError, type WantedPages } from "#control/migration/return-path.ts";
 import { StreamReader } from "#control/migration/stream-reader.ts";
 import { StreamWriter } from "#control/migration/stream-writer.ts";
@@ -16,8 +17,10 @@ export class SourceLink {
   urgent: StreamWriter | undefined;
   readonly #channel: ByteChannel;
   #urgentChannel: ByteChannel | undefined;
+  readonly requests = new PageRequests();
   readonly #pongs = new Set<number>();
-  readonly #received = new Map<string, Uint8Array>();
+  /** Of a block that was asked for, until it has come. */
+  #asked: { readonly name: string; bits?: Uint8Array } | undefined;
   #isResumed = false;
   #isOver = false;
   #failure: Error | undefined;
@@ -36,17 +39,20 @@ export class SourceLink {
     try {
       await readReturnPath(new StreamReader(this.#channel), {
         pong: (value) => this.#heard(() => this.#pongs.add(value)),
-        received: ({ name, bits }: ReceivedPages) => this.#heard(() => this.#received.set(name, bits)),
+        received: (pages) => this.#heard(() => this.#take(pages)),
         resumed: () => this.#heard(() => (this.#isResumed = true)),
         wanted,
       });
       this.#isOver = true;
+      this.#heard(() => {});
     } catch (error) {
-      this.#failure = error as Error;
       // Whoever writes hears of it, too.
-      this.abort();
+      this.abort(error as Error);
     }
-    this.#heard(() => {});
+  }
+  #take({ name, bits }: ReceivedPages): void {
+    if (name !== this.#asked?.name) throw new MigrationError(`the destination sent a map of '${name}' unasked`);
+    this.#asked.bits = bits;
   }
   #heard(keep: () => void): void {
     keep();
@@ -74,9 +80,13 @@ export class SourceLink {
     await this.#until(() => seen() !== undefined);
     return seen() as number;
   }
+  /** The map that the destination sends when it is asked, which the caller does. */
   async receivedPages(name: string): Promise<Uint8Array> {
-    await this.#until(() => this.#received.has(name));
-    return this.#received.get(name) as Uint8Array;
+    const asked: { readonly name: string; bits?: Uint8Array } = { name };
+    this.#asked = asked;
+    await this.#until(() => asked.bits !== undefined);
+    this.#asked = undefined;
+    return asked.bits as Uint8Array;
   }
   untilResumed(): Promise<void> {
     return this.#until(() => this.#isResumed);
@@ -111,8 +121,12 @@ export class SourceLink {
     await this.#channel.close();
     await this.#urgentChannel?.close();
   }
-  abort(): void {
+  /** `why` is what others hear who wait for something, unless the link has failed before. */
+  abort(why: Error = new MigrationError("the connection is closed")): void {
+    if (!this.#isOver) this.#failure ??= why;
+    this.requests.end();
     this.#channel.abort();
     this.#urgentChannel?.abort();
+    this.#heard(() => {});
   }
 }

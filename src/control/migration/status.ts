@@ -19,6 +19,14 @@ export const MIGRATION_STATUSES = [
 ] as const;
 export type MigrationStatus = (typeof MIGRATION_STATUSES)[number];
 
+/** A postcopy can be interrupted, or its recovery given up. */
+export function canPause(status: MigrationStatus): boolean {
+  return status === "postcopy-active" || status === "postcopy-recover";
+}
+export const CANNOT_PAUSE =
+  "migrate-pause is currently only supported during postcopy-active or postcopy-recover state";
+export const PAUSED = "Postcopy migration is paused by the user";
+
 export type MigrationEvent =
   | { readonly event: "MIGRATION"; readonly data: { readonly status: MigrationStatus } }
   | { readonly event: "MIGRATION_PASS"; readonly data: { readonly pass: number } };

@@ -1,0 +1,241 @@
+/** Two processes of the command, each driven by QMP over a unix socket: what a manager of machines sees of a migration. */
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { LIMIT_MS, startCommand, testFolder, until, writeFirmware } from "./firmware.ts";
+import { type Message, QmpClient } from "./qmp-client.ts";
+import type { Terminal } from "./terminal.ts";
+
+const folder = testFolder();
+const MACHINE = ["-M", "virt", "-m", "16", "-display", "none", "-nodefaults", "-serial", "stdio"];
+const FIRMWARE = writeFirmware(folder);
+/** Of pages that are mostly zero: so slow that a test looks on. */
+const SLOW = 30_000;
+let files = 0;
+
+type Side = { readonly terminal: Terminal; readonly client: QmpClient };
+const open: Side[] = [];
+afterEach(() => {
+  for (const { terminal, client } of open.splice(0)) {
+    client.close();
+    terminal.kill();
+  }
+});
+
+async function start(...args: string[]): Promise<Side> {
+  const path = join(folder, `qmp${files++}`);
+  const qmp = `unix:${path},server=on,wait=off`;
+  const terminal = startCommand([...MACHINE, "-bios", FIRMWARE, "-qmp", qmp, ...args]);
+  const client = await QmpClient.connect(path);
+  const side = { terminal, client };
+  open.push(side);
+  await client.result("qmp_capabilities");
+  return side;
+}
+
+async function pair(...capabilities: string[]): Promise<{ source: Side; destination: Side; uri: string }> {
+  const [source, destination] = await Promise.all([start(), start("-incoming", "defer")]);
+  await source.terminal.waitFor(/ready/, LIMIT_MS);
+  for (const side of [source, destination]) await switchOn(side, "events", "return-path", ...capabilities);
+  const uri = `unix:${join(folder, `stream${files++}`)}`;
+  await destination.client.result("migrate-incoming", { uri });
+  // Not the start of the machine.
+  source.client.events.length = 0;
+  return { source, destination, uri };
+}
+
+function switchOn({ client }: Side, ...names: string[]): Promise<unknown> {
+  return client.result("migrate-set-capabilities", {
+    capabilities: names.map((capability) => ({ capability, state: true })),
+  });
+}
+
+function limit({ client }: Side, bytesPerSecond: number): Promise<unknown> {
+  return client.result("migrate-set-parameters", {
+    "max-bandwidth": bytesPerSecond,
+    "max-postcopy-bandwidth": bytesPerSecond,
+  });
+}
+
+async function info({ client }: Side): Promise<Message & { readonly status?: string }> {
+  return (await client.result("query-migrate")) as Message;
+}
+
+/** All events so far that have to do with a migration: "active", "pass 1", "STOP". */
+function told({ client }: Side): string[] {
+  return client.events.flatMap(({ event, data }) => {
+    if (event === "MIGRATION") return [(data as { status: string }).status];
+    if (event === "MIGRATION_PASS") return [`pass ${(data as { pass: number }).pass}`];
+    return event === "STOP" || event === "RESUME" ? [event] : [];
+  });
+}
+
+async function untilTold(side: Side, ...statuses: string[]): Promise<void> {
+  await until(() => statuses.some((status) => told(side).includes(status)));
+}
+
+async function refusal({ client }: Side, name: string, args?: Message): Promise<unknown> {
+  const reply = await client.execute(name, args);
+  return (reply["error"] as { desc?: string } | undefined)?.desc ?? reply;
+}
+
+/** The guest answers keys there. */
+async function answers({ terminal }: Side): Promise<void> {
+  terminal.type("x");
+  await terminal.waitFor(/x/, LIMIT_MS);
+}
+
+const RAM_MEMBERS = [
+  ["total", "remaining", "transferred", "normal", "normal-bytes", "duplicate", "skipped", "mbps", "page-size"],
+  ["pages-per-second", "dirty-pages-rate", "dirty-sync-count", "precopy-bytes", "downtime-bytes", "postcopy-bytes"],
+  ["postcopy-requests", "multifd-bytes", "dirty-sync-missed-zero-copy"],
+].flat();
+const BLOCKTIME_MEMBERS = ["postcopy-blocktime", "postcopy-vcpu-blocktime"];
+
+test("precopy: events, members while it goes on and behind its end, the guest goes on there", async () => {
+  const { source, destination, uri } = await pair();
+  expect(await info(source)).toEqual({});
+  await limit(source, SLOW);
+  await source.client.result("migrate", { uri });
+  await untilTold(source, "active");
+  const during = await info(source);
+  expect(during).toMatchObject({ status: "active", "expected-downtime": expect.any(Number) as number });
+  expect(Object.keys(during["ram"] as object).sort()).toEqual([...RAM_MEMBERS].sort());
+  expect(await info(destination)).toMatchObject({ status: "active" });
+  expect(await destination.client.result("query-status")).toMatchObject({ status: "inmigrate" });
+  expect(await refusal(source, "migrate", { uri })).toBe("There's a migration process in progress");
+  expect(await refusal(source, "migrate-start-postcopy")).toBe(
+    "Enable postcopy with migrate_set_capability before the start of migration",
+  );
+  expect(await refusal(source, "migrate-pause")).toBe(
+    "migrate-pause is currently only supported during postcopy-active or postcopy-recover state",
+  );
+  expect(await refusal(source, "migrate", { uri, resume: true })).toBe("Cannot resume if there is no paused migration");
+  expect(await refusal(destination, "migrate-recover", { uri })).toBe(
+    "Migrate recover can only be run when postcopy is paused.",
+  );
+  await limit(source, 0);
+  await untilTold(source, "completed");
+  await untilTold(destination, "completed");
+  expect(told(source).slice(0, 3)).toEqual(["setup", "pass 1", "active"]);
+  expect(told(source).filter((one) => !one.startsWith("pass"))).toEqual([
+    "setup",
+    "active",
+    "STOP",
+    "device",
+    "completed",
+  ]);
+  expect(told(destination)).toEqual(["setup", "active", "RESUME", "completed"]);
+  expect(await info(source)).toMatchObject({ status: "completed", downtime: expect.any(Number) as number });
+  const arrived = await info(destination);
+  expect(arrived.status).toBe("completed");
+  expect(Object.keys(arrived)).not.toEqual(expect.arrayContaining(BLOCKTIME_MEMBERS));
+  expect(await source.client.result("query-status")).toMatchObject({ status: "postmigrate" });
+  expect(await destination.client.result("query-status")).toMatchObject({ status: "running" });
+  await answers(destination);
+});
+
+test.each([[[]], [["postcopy-preempt"]]])("postcopy that is interrupted on either side: %j", async (more) => {
+  const { source, destination, uri } = await pair("postcopy-ram", "postcopy-blocktime", ...more);
+  await limit(source, SLOW);
+  await source.client.result("migrate", { uri });
+  await untilTold(source, "active");
+  expect(Object.keys(await info(destination))).not.toEqual(expect.arrayContaining(BLOCKTIME_MEMBERS));
+  await source.client.result("migrate-start-postcopy");
+  await untilTold(source, "postcopy-active");
+  await untilTold(destination, "RESUME");
+  expect(await info(source)).toMatchObject({ status: "postcopy-active" });
+  const during = await info(destination);
+  expect(during).toMatchObject({ status: "postcopy-active", "postcopy-vcpu-blocktime": [expect.any(Number)] });
+  await answers(destination);
+  expect(await refusal(source, "migrate_cancel")).toBe("Postcopy migration in progress, cannot cancel.");
+
+  for (const pausing of [source, destination]) {
+    await pausing.client.result("migrate-pause");
+    await untilAll("postcopy-paused", source, destination);
+    expect(await info(pausing)).toMatchObject({ "error-desc": "Postcopy migration is paused by the user" });
+    expect(await refusal(source, "migrate_cancel")).toBe("Postcopy migration in progress, cannot cancel.");
+    expect(await destination.client.result("query-status")).toMatchObject({ status: "running" });
+    // A place where nobody comes is given up for another.
+    await destination.client.result("migrate-recover", { uri: `unix:${join(folder, `nobody${files++}`)}` });
+    const again = `unix:${join(folder, `again${files++}`)}`;
+    await destination.client.result("migrate-recover", { uri: again });
+    await source.client.result("migrate", { uri: again, resume: true });
+    await untilAll("postcopy-active", source, destination);
+    expect(await info(source)).not.toHaveProperty("error-desc");
+  }
+  await limit(source, 0);
+  await untilTold(source, "completed");
+  await untilTold(destination, "completed");
+  const again = ["postcopy-paused", "postcopy-recover", "postcopy-active"];
+  expect(told(source).filter((one) => !one.startsWith("pass"))).toEqual(
+    ["setup", "active", "STOP", "postcopy-active", again, again, "completed"].flat(),
+  );
+  const arrived = told(destination);
+  expect(arrived).toEqual(["setup", "active", "postcopy-active", "RESUME", again, again, "completed"].flat());
+  expect(await info(destination)).toMatchObject({
+    status: "completed",
+    "postcopy-blocktime": expect.any(Number) as number,
+  });
+  await answers(destination);
+});
+
+async function untilAll(status: string, ...sides: Side[]): Promise<void> {
+  const end = Date.now() + LIMIT_MS;
+  for (const side of sides) {
+    while ((await info(side)).status !== status) {
+      if (Date.now() > end) throw new Error(`not ${status}: ${JSON.stringify(await info(side))}`);
+    }
+  }
+}
+
+test("pre-switchover waits for migrate-continue", async () => {
+  const { source, destination, uri } = await pair();
+  await switchOn(source, "pause-before-switchover");
+  await limit(source, 0);
+  expect(await refusal(source, "migrate-continue", { state: "pre-switchover" })).toBe(
+    "Migration not in expected state: none",
+  );
+  await source.client.result("migrate", { uri });
+  await untilTold(source, "pre-switchover");
+  expect(await refusal(source, "migrate-continue", { state: "active" })).toBe(
+    "Migration not in expected state: pre-switchover",
+  );
+  await source.client.result("migrate-continue", { state: "pre-switchover" });
+  await untilTold(source, "completed");
+  await untilTold(destination, "completed");
+  expect(told(source).filter((one) => !one.startsWith("pass"))).toEqual([
+    "setup",
+    "active",
+    "STOP",
+    "pre-switchover",
+    "device",
+    "completed",
+  ]);
+  await answers(destination);
+});
+
+test("migrate_cancel: the machine goes on at the source, and can be moved again", async () => {
+  const { source, destination, uri } = await pair();
+  expect(await source.client.result("migrate_cancel")).toEqual({});
+  await limit(source, SLOW);
+  await source.client.result("migrate", { uri });
+  await untilTold(source, "active");
+  await source.client.result("migrate_cancel");
+  await untilTold(source, "cancelled");
+  expect(told(source)).toEqual(["setup", "pass 1", "active", "cancelling", "cancelled"]);
+  expect(await info(source)).toEqual({ status: "cancelled" });
+  await untilTold(destination, "failed");
+  await answers(source);
+  expect(await source.client.result("query-status")).toMatchObject({ status: "running" });
+
+  const other = await start("-incoming", "defer");
+  await switchOn(other, "events");
+  await other.client.result("migrate-incoming", { uri: `${uri}-2` });
+  expect(await refusal(other, "migrate-incoming", { uri: `${uri}-3` })).toBe(
+    "The incoming migration has already been started",
+  );
+  await limit(source, 0);
+  await source.client.result("migrate", { uri: `${uri}-2` });
+  await untilTold(other, "completed");
+  await answers(other);
+});
