@@ -75,8 +75,8 @@ test.skipIf(missing !== "")(`what is reported is what the vCPUs saw${missing && 
 
   // The picture says the same.
   expect(makePage(timeline)).toContain(`Postcopy Blocktime (ms): ${moved.destination["postcopy-blocktime"]}\n`);
-  const text = await destination.qmp.execute("human-monitor-command", { "command-line": "info migrate" });
-  expect(String(text)).toContain(`Postcopy Blocktime (ms): ${moved.destination["postcopy-blocktime"]}`);
+  const text: unknown = await destination.qmp.execute("human-monitor-command", { "command-line": "info migrate" });
+  expect(text).toContain(`Postcopy Blocktime (ms): ${moved.destination["postcopy-blocktime"]}`);
   const checks = await destination.nextChecks(2);
   expect(checks.filter(({ errors }) => errors > 0)).toEqual([]);
 });

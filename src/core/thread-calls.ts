@@ -18,7 +18,7 @@ type Message =
   | { readonly call: number; readonly name: string; readonly args: readonly unknown[] }
   | { readonly reply: number; readonly value: unknown }
   | { readonly reply: number; readonly error: string; readonly code: string | undefined };
-type Waiting = { resolve(value: unknown): void; reject(error: Error): void };
+type Waiting = { readonly resolve: (value: never) => void; readonly reject: (error: Error) => void };
 
 /** An error of the other thread, or the end of it. */
 export class CallError extends Error {
@@ -52,7 +52,7 @@ export class ThreadCalls<Other extends Functions> {
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(this.#ended);
       const id = this.#calls++;
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#waiting.set(id, { resolve, reject });
       this.#port.post({ call: id, name, args } satisfies Message);
     });
   }
@@ -69,7 +69,7 @@ export class ThreadCalls<Other extends Functions> {
     const waiting = this.#waiting.get(message.reply);
     this.#waiting.delete(message.reply);
     if ("error" in message) waiting?.reject(new CallError(message.error, message.code));
-    else waiting?.resolve(message.value);
+    else waiting?.resolve(message.value as never);
   }
 
   async #answer(id: number, name: string, args: readonly unknown[]): Promise<void> {

@@ -115,8 +115,8 @@ async function demo(file: string, folder: string, sides: Side[]): Promise<void> 
   if (destination.ticks() <= before) throw new Error("the guest does not go on at the destination");
   if (/DAMAGED\r?\n/.test(destination.guest.transcript)) throw new Error("the guest found its memory damaged");
   say("\n(destination) info migrate");
-  const text = await destination.qmp.execute("human-monitor-command", { "command-line": "info migrate" });
-  say(String(text).replaceAll("\r\n", "\n"));
+  const text: unknown = await destination.qmp.execute("human-monitor-command", { "command-line": "info migrate" });
+  say((text as string).replaceAll("\r\n", "\n"));
   writeFileSync(file, makePage(makeTimeline(parseEvents(readFileSync(trace, "utf8")))));
   say(`The picture of it: ${resolve(file)}`);
 }

@@ -86,7 +86,7 @@ const file = target({
       checkSections(open.file, open.body.description, migration.sections);
       await loadPages(open, migration, migration.ram.blocks, turn);
       await clearOtherPages(open.body.runs, migration, turn);
-      await loadDevices(open, migration);
+      loadDevices(open, migration);
       migration.finishLoad();
     } finally {
       must(
