@@ -454,6 +454,7 @@ export class Machine {
     this.#mayWaitForPages = this.#faults.missingCount > 0;
     Atomics.store(this.#words, CONTROL.running, 0);
     for (const block of this.#blocks) requestVcpu(this.#words, block, Request.Stop);
+    Atomics.notify(this.#words, CONTROL.throttle);
     this.#faults.rouse();
     await this.#untilStopped(this.#blocks.length);
     if (this.#quitting) return false;

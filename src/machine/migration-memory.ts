@@ -35,6 +35,12 @@ export class MigrationMemory {
     return Atomics.load(this.#words, CONTROL.running) === 1;
   }
 
+  /** Lets vCPUs sleep `percent` of the time, 99 at most; 0: no longer. */
+  throttle(percent: number): void {
+    Atomics.store(this.#words, CONTROL.throttle, percent);
+    Atomics.notify(this.#words, CONTROL.throttle);
+  }
+
   /** Resolves when a vCPU or a device has met a missing page since `seen`, which {@link faultCount} gave. */
   async untilFault(seen: number): Promise<void> {
     const waiting = waitAsync(this.#words, CONTROL.pageFaults, seen);

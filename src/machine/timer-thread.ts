@@ -10,7 +10,7 @@ import { makeSharedDevices } from "#machine/virt/shared-devices.ts";
 import { virtLayout } from "#machine/virt/virt-layout.ts";
 
 /** V8 replaces code only when it is entered anew, so vCPUs leave and re-enter guest code this often. */
-const TICK_MS = 4;
+export const TICK_MS = 4;
 const IDLE_CAP_MS = 1000;
 
 /** Raises timer interrupts when they are due, and ticks while somebody runs. Thread: its own. */

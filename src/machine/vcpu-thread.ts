@@ -19,6 +19,7 @@ import { VcpuPark } from "#machine/vcpu-park.ts";
 import { runtimeSetup } from "#machine/runtime-setup.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
 import { vcpuBlock, vcpuLine } from "#machine/interrupt-lines.ts";
+import { TICK_MS } from "#machine/timer-thread.ts";
 import { isMachineDevice, VIRT_RESET_VECTOR } from "#machine/virt/machine-devices.ts";
 import { makeSharedDevices, type SharedDevices } from "#machine/virt/shared-devices.ts";
 import { virtLayout } from "#machine/virt/virt-layout.ts";
@@ -167,6 +168,7 @@ function loop(
       stimecmpChanged();
     }
     if (asked & Request.FlushTlb) vcpu.memoryChanged();
+    if (asked & Request.Tick) throttle(words);
     if (asked & Request.DirtySync) {
       const serial = Atomics.load(words, CONTROL.dirtySerial);
       vcpu.dirtyMapCleared();
@@ -181,6 +183,12 @@ function loop(
       park.leave();
     }
   }
+}
+
+/** Sleeps for that part of the time between two ticks which a migration asks for; a stop ends the sleep. */
+function throttle(words: Int32Array): void {
+  const percent = Atomics.load(words, CONTROL.throttle);
+  if (percent > 0) Atomics.wait(words, CONTROL.throttle, percent, (TICK_MS * percent) / (100 - percent));
 }
 
 function devicePorts(

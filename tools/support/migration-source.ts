@@ -70,6 +70,7 @@ export function startSource({
     }),
     returnPath: true,
     pauseBeforeSwitchover,
+    autoConverge: false,
     postcopy: true,
     preempt,
     observer: { status: (status) => void statuses.push(status), pass: () => {} },

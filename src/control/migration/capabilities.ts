@@ -5,7 +5,7 @@ import { MigrationError } from "#control/migration/migration-error.ts";
 const ROWS = {
   xbzrle: false,
   "rdma-pin-all": false,
-  "auto-converge": false,
+  "auto-converge": true,
   "zero-blocks": false,
   compress: false,
   events: true,

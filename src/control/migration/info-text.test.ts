@@ -62,6 +62,7 @@ test("a destination with blocktime, and one that failed", () => {
 
 test("parameters have their units", () => {
   expect(parametersText(DEFAULT_PARAMETERS)).toBe(
-    "max-bandwidth: 134217728 bytes/second\ndowntime-limit: 300 ms\nmax-postcopy-bandwidth: 0\n",
+    "throttle-trigger-threshold: 50\ncpu-throttle-initial: 20\ncpu-throttle-increment: 10\nmax-cpu-throttle: 99\n" +
+      "max-bandwidth: 134217728 bytes/second\ndowntime-limit: 300 ms\nmax-postcopy-bandwidth: 0\n",
   );
 });

@@ -23,6 +23,8 @@ export function migrationText(info: MigrationInfo, options: { readonly all: bool
     if (info[name] !== undefined) lines.push(`${label}: ${info[name]} ms`);
   }
   if (ram) lines.push(...ramLines(ram));
+  const slowed = info["cpu-throttle-percentage"];
+  if (slowed !== undefined) lines.push(`cpu throttle percentage: ${slowed}`);
   return text(lines) + (hasBlocktime(info) ? blocktimeText(info, options) : "");
 }
 

@@ -77,6 +77,7 @@ export class Migration {
         returnPath: hasWayBack && (this.#capabilities.has("return-path") || postcopy),
         postcopy,
         preempt: postcopy && this.#capabilities.has("postcopy-preempt"),
+        autoConverge: this.#capabilities.has("auto-converge"),
         pauseBeforeSwitchover: this.#capabilities.has("pause-before-switchover"),
       }),
     ).catch(() => {});

@@ -15,6 +15,7 @@
 import type { ByteChannel, Clock, Timers } from "#core/host.ts";
 import { oneLine } from "#core/one-line.ts";
 import type { MigratingMachine, MigrationObserver, SavedSection } from "#control/migration/machine-functions.ts";
+import { AutoConverge } from "#control/migration/auto-converge.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { Pace, pagesAtOnce } from "#control/migration/pace.ts";
 import type { Parameters } from "#control/migration/parameters.ts";
@@ -63,6 +64,7 @@ export type OutgoingOptions = {
   readonly parameters: () => Parameters;
   readonly returnPath: boolean;
   readonly pauseBeforeSwitchover: boolean;
+  readonly autoConverge: boolean;
   /** The destination is told that postcopy may follow. Needs the return path. */
   readonly postcopy: boolean;
   /** Wanted pages take a connection of their own. */
@@ -74,6 +76,7 @@ export class OutgoingMigration {
   readonly #options: OutgoingOptions;
   readonly #ram: RamSaver;
   readonly #pace: Pace;
+  readonly #converge = new AutoConverge();
   readonly #startedNs: number;
   #link: SourceLink | undefined;
   /** Bytes of links that are gone. */
@@ -124,6 +127,7 @@ export class OutgoingMigration {
       if (!this.#isCancelled) this.errorText = textOf(error);
     }
     memory.dirty.markAll();
+    memory.throttle(0);
     this.#endedNs = clock.nowNs();
     this.#become(end);
   }
@@ -414,7 +418,14 @@ export class OutgoingMigration {
     this.#syncedNs = this.#options.clock.nowNs();
     if (before > 0) this.#dirtyPagesPerSecond = Math.round((this.#addedPages * 1e9) / (this.#syncedNs - before));
     this.#syncs += 1;
+    if (this.#options.autoConverge && before > 0 && this.#stoppedNs === 0) this.#slowDown();
     this.#options.observer.pass(this.#syncs);
+  }
+
+  #slowDown(): void {
+    const { memory, parameters } = this.#options;
+    this.#converge.looked(this.#addedPages * PAGE_BYTES, this.#written, parameters());
+    memory.throttle(this.#converge.percent);
   }
 
   async #switchover(): Promise<void> {
@@ -461,6 +472,7 @@ export class OutgoingMigration {
       ...(this.status === "completed"
         ? { downtime: ms((this.#resumedNs || endNs) - this.#stoppedNs) }
         : { "expected-downtime": this.#expectedDowntimeMs(parameters()["downtime-limit"]) }),
+      ...(this.#converge.percent > 0 && !this.#isOver && { "cpu-throttle-percentage": this.#converge.percent }),
       ram: {
         total: this.#ram.totalBytes,
         remaining: this.#ram.remaining * PAGE_BYTES,

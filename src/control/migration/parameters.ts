@@ -4,8 +4,12 @@ import { MigrationError } from "#control/migration/migration-error.ts";
 type Range = { readonly initial: number; readonly least: number; readonly most: number };
 const range = (initial: number, least: number, most: number): Range => ({ initial, least, most });
 
-/** Sizes in bytes a second, times in milliseconds. */
+/** Sizes in bytes a second, times in milliseconds, throttles in percent; in QEMU's order. */
 const ROWS = {
+  "throttle-trigger-threshold": range(50, 1, 100),
+  "cpu-throttle-initial": range(20, 1, 99),
+  "cpu-throttle-increment": range(10, 1, 99),
+  "max-cpu-throttle": range(99, 1, 99),
   "max-bandwidth": range(128 << 20, 0, Number.MAX_SAFE_INTEGER),
   "downtime-limit": range(300, 0, 2_000_000),
   "max-postcopy-bandwidth": range(0, 0, Number.MAX_SAFE_INTEGER),

@@ -38,6 +38,8 @@ export type MigrationInfo = Partial<BlocktimeMembers> & {
   readonly "total-time"?: number;
   readonly downtime?: number;
   readonly "expected-downtime"?: number;
+  /** Percent of the time that vCPUs are made to sleep. */
+  readonly "cpu-throttle-percentage"?: number;
   readonly "error-desc"?: string;
   readonly ram?: RamInfo;
 };

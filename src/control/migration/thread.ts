@@ -25,7 +25,10 @@ export type MigrationThreadHost = {
   readonly trace: Trace;
 };
 
-export type SendOptions = Pick<OutgoingOptions, "returnPath" | "pauseBeforeSwitchover" | "postcopy" | "preempt">;
+export type SendOptions = Pick<
+  OutgoingOptions,
+  "returnPath" | "pauseBeforeSwitchover" | "autoConverge" | "postcopy" | "preempt"
+>;
 export type ReceiveOptions = Pick<IncomingOptions, "autostart" | "postcopy" | "blocktime" | "preempt">;
 /** What the machine's thread may call. All reject with `CallError`. */
 export type MigrationFunctions = {

@@ -234,6 +234,8 @@ export const CONTROL = {
   pageFaults: 70,
   /** Pages that have not come yet, as many as there are bytes in the missing map that are not 0. */
   missingPages: 71,
+  /** Owner: migration. Percent of the time that vCPUs sleep, so that they write less; they sleep on this word. */
+  throttle: 72,
 } as const;
 
 /**

@@ -50,8 +50,7 @@ const ARGUMENTS: Readonly<Record<string, Members>> = {
   "migrate-set-parameters": {
     ...optionalInts(...Object.keys(DEFAULT_PARAMETERS)),
     ...optionalInts("announce-initial", "announce-max", "announce-rounds", "announce-step"),
-    ...optionalInts("compress-level", "compress-threads", "decompress-threads", "throttle-trigger-threshold"),
-    ...optionalInts("cpu-throttle-initial", "cpu-throttle-increment", "max-cpu-throttle", "x-checkpoint-delay"),
+    ...optionalInts("compress-level", "compress-threads", "decompress-threads", "x-checkpoint-delay"),
     ...optionalInts("multifd-channels", "xbzrle-cache-size", "multifd-zlib-level", "multifd-zstd-level"),
     "compress-wait-thread": optional(bool),
     "cpu-throttle-tailslow": optional(bool),
