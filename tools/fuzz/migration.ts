@@ -154,6 +154,7 @@ async function load({ migration }: Board, channels: ByteChannel[], postcopy: boo
   let paused: () => void = () => {};
   const untilPaused = (): Promise<void> => new Promise((resolve) => (paused = resolve));
   const incoming = new IncomingMigration({
+    isFresh: false,
     memory: migration.ram,
     machine: {
       loadSection: async (head, bytes) => loadSection(migration, head, bytes),

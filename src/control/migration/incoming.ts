@@ -36,6 +36,8 @@ export type IncomingOptions = {
   readonly clock: Clock;
   readonly timers: Pick<Timers, "at">;
   readonly trace?: Trace | undefined;
+  /** Nothing has written the machine's RAM yet: it is zero. */
+  readonly isFresh: boolean;
   /** Run the machine when it has come, if it ran at the source. */
   readonly autostart: boolean;
   readonly postcopy: boolean;
@@ -70,7 +72,7 @@ export class IncomingMigration {
   constructor(options: IncomingOptions) {
     this.#options = options;
     const { memory } = options;
-    this.#blocks = new RamBlocks(memory.memory, memory.blocks);
+    this.#blocks = new RamBlocks(memory.memory, memory.blocks, options.isFresh);
     this.#postcopy = new PostcopyLoader(this.#blocks, options);
   }
 

@@ -44,6 +44,8 @@ export class Migration {
   /** What the thread said last; of the last migration when none runs. */
   #info: MigrationInfo = {};
   #ended: Promise<void> = Promise.resolve();
+  /** Some of a machine has come, at least once. */
+  #hasLoaded = false;
   #listening: ChannelAddress | undefined;
 
   constructor(machine: Machine, host: MigrationHost) {
@@ -102,6 +104,7 @@ export class Migration {
     this.#observe("setup", { status: "setup" });
     try {
       this.#listening = await running.calls.call("listen", address, {
+        isFresh: !this.#hasLoaded,
         autostart,
         postcopy: this.#capabilities.has("postcopy-ram"),
         blocktime: this.#capabilities.has("postcopy-blocktime"),
@@ -111,6 +114,7 @@ export class Migration {
       await this.#stop(running);
       throw migrationError(error as CallError);
     }
+    this.#hasLoaded = true;
     const loaded = this.#finish(running, running.calls.call("load"));
     this.#machine.migration.allPagesHere = loaded;
     return { loaded };

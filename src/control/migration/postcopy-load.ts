@@ -34,6 +34,8 @@ export class PostcopyLoader {
   readonly #requested: Uint8Array;
   #request: ((pages: WantedPages) => void) | undefined;
   #isOver = false;
+  /** `faultCount` when faults were last taken. */
+  #faultsSeen = 0;
   /** The machine may run: from now on a page comes once. */
   isListening = false;
 
@@ -96,6 +98,8 @@ export class PostcopyLoader {
   /** A page that has come. One that was not missing has come before: the machine may have written it since. */
   place(block: LoadBlock, address: number, bytes: Uint8Array | number): void {
     const { faults } = this.#memory;
+    // Sooner than the event loop says so: this thread has much to do.
+    if (this.#memory.faultCount !== this.#faultsSeen) this.#account();
     const page = this.#pageOf(block, address);
     if (!faults.isMissing(page)) return;
     writePage(block, address, bytes);
@@ -127,15 +131,15 @@ export class PostcopyLoader {
 
   async #takeFaults(): Promise<void> {
     while (!this.#isOver) {
-      const seen = this.#memory.faultCount;
       this.#account();
-      await this.#memory.untilFault(seen);
+      await this.#memory.untilFault(this.#faultsSeen);
     }
   }
 
   /** Opens a record for every new fault, and asks for its page. */
   #account(): void {
     const { faults } = this.#memory;
+    this.#faultsSeen = this.#memory.faultCount;
     for (let fault = faults.take(); fault; fault = faults.take()) {
       // Two threads' clocks agree to about a microsecond.
       const sinceNs = Math.min(fault.sinceNs, this.#clock.nowNs());

@@ -13,7 +13,11 @@ import type { RamBlock } from "#cpu/vcpu/layout.ts";
 /** Where a page goes: `bytes` is a page, or the byte that fills it. */
 export type PlacePage = (block: LoadBlock, address: number, bytes: Uint8Array | number) => void;
 /** A block of the machine. */
-export type LoadBlock = RamBlock & { readonly bytes: Uint8Array };
+export type LoadBlock = RamBlock & {
+  readonly bytes: Uint8Array;
+  /** By page, 1: has been written; absent when anything may have been written before. */
+  readonly written?: Uint8Array;
+};
 /** A block of the stream; one without `own` is dropped. */
 type StreamBlock = { readonly name: string; readonly sizeBytes: number; readonly own?: LoadBlock };
 
@@ -29,10 +33,14 @@ export class RamBlocks {
   readonly #own: ReadonlyMap<string, LoadBlock>;
   readonly #listed = new Map<string, StreamBlock>();
 
-  constructor(memory: ArrayBufferLike, blocks: readonly RamBlock[]) {
-    this.#own = new Map(
-      blocks.map((block) => [block.name, { ...block, bytes: new Uint8Array(memory, block.host, block.sizeBytes) }]),
-    );
+  /** `isFresh`: the machine's RAM, which is the first of the blocks, is zero. */
+  constructor(memory: ArrayBufferLike, blocks: readonly RamBlock[], isFresh: boolean) {
+    const own = (block: RamBlock, index: number): LoadBlock => ({
+      ...block,
+      bytes: new Uint8Array(memory, block.host, block.sizeBytes),
+      ...(isFresh && index === 0 && { written: new Uint8Array(Math.ceil(block.sizeBytes / PAGE_BYTES)) }),
+    });
+    this.#own = new Map(blocks.map((block, index) => [block.name, own(block, index)]));
   }
 
   /** Of the machine and of the stream, as every block of the machine must be. Throws `MigrationError`. */
@@ -133,9 +141,12 @@ export class RamLoader {
 }
 
 /** Puts a page in place while nobody can look. */
-export function writePage({ bytes: block }: LoadBlock, address: number, bytes: Uint8Array | number): void {
+export function writePage({ bytes: block, written }: LoadBlock, address: number, bytes: Uint8Array | number): void {
+  const index = Math.floor(address / PAGE_BYTES);
+  // A page that is zero already is not touched, not even read: the host need not give it memory.
+  if (bytes === 0 && written?.[index] === 0) return;
+  if (written) written[index] = 1;
   if (typeof bytes !== "number") return block.set(bytes, address);
   const page = block.subarray(address, address + PAGE_BYTES);
-  // A page that is zero already is not touched: the host need not give it memory.
   if (!(bytes === 0 && isZero(page))) page.fill(bytes);
 }

@@ -6,7 +6,7 @@
 import { MigrationError } from "#control/migration/migration-error.ts";
 import type { StreamWriter } from "#control/migration/stream-writer.ts";
 import { PAGE_BYTES, RamFlag } from "#control/migration/wire.ts";
-import { isZero } from "#control/migration/zero-page.ts";
+import { isZeroAt } from "#control/migration/zero-page.ts";
 import type { RamBlock } from "#cpu/vcpu/layout.ts";
 import type { MigrationMemory } from "#machine/migration-memory.ts";
 
@@ -18,6 +18,7 @@ type SavedBlock = RamBlock & { readonly bytes: Uint8Array; readonly firstPage: n
 
 export class RamSaver {
   readonly #machine: MigrationMemory;
+  readonly #words: Int32Array;
   readonly #blocks: readonly SavedBlock[];
   /** By page of the dirty map: 1 when it is to be sent. */
   readonly #pending: Uint8Array;
@@ -30,6 +31,7 @@ export class RamSaver {
 
   constructor(machine: MigrationMemory) {
     this.#machine = machine;
+    this.#words = new Int32Array(machine.memory);
     this.#pending = new Uint8Array(machine.dirty.pages);
     this.#blocks = machine.blocks.map((block) => ({
       ...block,
@@ -144,7 +146,9 @@ export class RamSaver {
 
   /** The next page of `block` that is to be sent, or undefined after the step to the next block. */
   #next(block: SavedBlock): number | undefined {
-    const at = this.#pending.indexOf(1, block.firstPage + this.#page);
+    const from = block.firstPage + this.#page;
+    // Most often it is the next one.
+    const at = this.#pending[from] === 1 ? from : this.#pending.indexOf(1, from);
     if (at >= 0 && at < block.firstPage + block.pages) {
       this.#page = at - block.firstPage + 1;
       return at - block.firstPage;
@@ -155,8 +159,7 @@ export class RamSaver {
   }
 
   #writePage(out: StreamWriter, block: SavedBlock, page: number, isNamed: boolean): void {
-    const bytes = block.bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
-    const zero = isZero(bytes);
+    const zero = isZeroAt(this.#words, block.host + page * PAGE_BYTES, PAGE_BYTES);
     const flags = (zero ? RamFlag.Zero : RamFlag.Page) | (isNamed ? RamFlag.Continue : 0);
     out.u64(page * PAGE_BYTES + flags);
     if (!isNamed) out.shortString(block.name);
@@ -164,7 +167,7 @@ export class RamSaver {
       out.u8(0);
       this.duplicate += 1;
     } else {
-      out.bytes(bytes);
+      out.bytes(block.bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
       this.normal += 1;
     }
   }

@@ -7,21 +7,69 @@ export function socketChannel(socket: Socket): ByteChannel {
   return streamChannel(socket, socket, async () => {});
 }
 
+/** What a stream has read ahead: so much that its source need not wait for each piece to be taken. */
+const AHEAD_BYTES = 512 << 10;
+
+/** The pieces of a stream, one by one. */
+class Chunks {
+  readonly #stream: Readable;
+  readonly #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #isOver = false;
+  #error: Error | undefined;
+  #wake: () => void = () => {};
+
+  constructor(stream: Readable) {
+    this.#stream = stream;
+    stream.on("data", (bytes: Uint8Array) => {
+      this.#queue.push(bytes);
+      this.#queuedBytes += bytes.length;
+      if (this.#queuedBytes >= AHEAD_BYTES) stream.pause();
+      this.#wake();
+    });
+    stream.on("end", () => this.#end(undefined));
+    stream.on("error", (error) => this.#end(error));
+    stream.on("close", () => this.#end(stream.readableEnded ? undefined : new Error("the connection was closed")));
+    // Not before somebody reads.
+    stream.pause();
+  }
+
+  /** Undefined at the end. Rejects with the stream's error. */
+  async next(): Promise<Uint8Array | undefined> {
+    while (this.#queue.length === 0) {
+      if (this.#error) throw this.#error;
+      if (this.#isOver) return undefined;
+      const some = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      if (this.#stream.isPaused()) this.#stream.resume();
+      await some;
+    }
+    const bytes = this.#queue.shift() as Uint8Array;
+    this.#queuedBytes -= bytes.length;
+    return bytes;
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#error = error;
+    this.#wake();
+  }
+}
+
 /** One of the streams may be missing; `ended` resolves when what is behind them has ended well. */
 export function streamChannel(
   readable: Readable | undefined,
   writable: Writable | undefined,
   ended: () => Promise<void>,
 ): ByteChannel {
-  const chunks = readable?.[Symbol.asyncIterator]() as AsyncIterator<Uint8Array> | undefined;
+  const chunks = readable && new Chunks(readable);
   // A failure shows in what is read or written next.
   writable?.on("error", () => {});
   readable?.on("error", () => {});
   return {
-    async read() {
-      const next = await chunks?.next();
-      return next?.done === false ? next.value : undefined;
-    },
+    read: async () => chunks?.next(),
     write: (bytes) =>
       new Promise((resolve, reject) => {
         if (!writable || writable.destroyed) return reject(new Error("the connection is closed"));
