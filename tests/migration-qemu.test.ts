@@ -115,7 +115,16 @@ function disk(transport: "legacy" | "modern"): string[] {
   const file = join(folder, `disk-${open.length}`);
   writeFileSync(file, new Uint8Array(8 * MIB));
   const global = `virtio-mmio.force-legacy=${transport === "legacy"}`;
-  return ["-global", global, "-drive", `if=none,id=disk,file=${file},format=raw`, "-device", "virtio-blk-device,drive=disk", "-device", "virtio-rng-device"];
+  return [
+    "-global",
+    global,
+    "-drive",
+    `if=none,id=disk,file=${file},format=raw`,
+    "-device",
+    "virtio-blk-device,drive=disk",
+    "-device",
+    "virtio-rng-device",
+  ];
 }
 
 async function goesOn(vm: Vm): Promise<void> {

@@ -52,7 +52,7 @@ export class ThreadCalls<Other extends Functions> {
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(this.#ended);
       const id = this.#calls++;
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#waiting.set(id, { resolve, reject });
       this.#port.post({ call: id, name, args } satisfies Message);
     });
   }
@@ -60,7 +60,7 @@ export class ThreadCalls<Other extends Functions> {
   /** The other thread is gone: whatever waits for it is rejected, and so is every later call. */
   end(why: string): void {
     this.#ended ??= new CallError(why);
-    for (const { reject } of this.#waiting.values()) reject(this.#ended);
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#ended);
     this.#waiting.clear();
   }
 

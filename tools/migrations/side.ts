@@ -66,7 +66,7 @@ function apiSide(machine: Api.Machine): Side {
   const execute = async (name: string, args: Arguments = {}): Promise<unknown> => {
     const command = MIGRATION_COMMANDS[name];
     if (!command) throw new Error(`a machine of the npm API has no command ${name}`);
-    return command.run(machine.migration as never, args);
+    return command.run(machine.migration, args);
   };
   return {
     kind: "api",

@@ -67,7 +67,7 @@ export class SourceLink {
         if (!isThere() && !failure) return;
         this.#looking.delete(look);
         if (isThere()) resolve();
-        else reject(failure as Error);
+        else reject(failure);
       };
       this.#looking.add(look);
       look();
