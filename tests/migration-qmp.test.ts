@@ -144,6 +144,8 @@ test.each([[[]], [["postcopy-preempt"]]])("postcopy that is interrupted on eithe
   await untilTold(source, "postcopy-active");
   await untilTold(destination, "RESUME");
   expect(await info(source)).toMatchObject({ status: "postcopy-active" });
+  expect(await source.client.result("query-status")).toMatchObject({ status: "finish-migrate", running: false });
+  expect(await refusal(source, "cont")).toBe("Migration is not finalized yet");
   const during = await info(destination);
   expect(during).toMatchObject({ status: "postcopy-active", "postcopy-vcpu-blocktime": [expect.any(Number)] });
   await answers(destination);
@@ -228,7 +230,9 @@ test("migrate_cancel: the machine goes on at the source, and can be moved again"
   await answers(source);
   expect(await source.client.result("query-status")).toMatchObject({ status: "running" });
 
-  const other = await start("-incoming", "defer");
+  const other = await start("-incoming", "defer", "-S");
+  // Before the machine has come that is for later.
+  expect(await other.client.result("cont")).toEqual({});
   await switchOn(other, "events");
   await other.client.result("migrate-incoming", { uri: `${uri}-2` });
   expect(await refusal(other, "migrate-incoming", { uri: `${uri}-3` })).toBe(

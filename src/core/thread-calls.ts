@@ -60,7 +60,7 @@ export class ThreadCalls<Other extends Functions> {
   /** The other thread is gone: whatever waits for it is rejected, and so is every later call. */
   end(why: string): void {
     this.#ended ??= new CallError(why);
-    for (const { reject } of this.#waiting.values()) reject(this.#ended);
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#ended);
     this.#waiting.clear();
   }
 

@@ -32,7 +32,7 @@ export async function cutRound(journey: Journey, round: number): Promise<string 
     await sleep(random.below(600));
     await source.execute("migrate-start-postcopy");
     await until("postcopy-active", LIMIT_MS, async () =>
-      (await source.info()).status === "active" ? undefined : true,
+      ["setup", "active"].includes((await source.info()).status ?? "") ? undefined : true,
     );
     for (;;) {
       const cut = plan.shift();

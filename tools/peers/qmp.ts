@@ -6,6 +6,8 @@ type Json = { readonly [key: string]: unknown };
 export type QmpEvent = { readonly event: string; readonly data: Json; readonly atMs: number };
 
 const RETRY_MS = 20;
+/** A monitor answers within this, or never. */
+const ANSWER_MS = 60_000;
 
 export class Qmp {
   readonly events: QmpEvent[] = [];
@@ -55,8 +57,17 @@ export class Qmp {
     this.#socket.destroy();
   }
 
-  #reply(): Promise<Json> {
-    return Promise.race([new Promise<Json>((resolve) => this.#waiting.push(resolve)), this.#closed]);
+  async #reply(): Promise<Json> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`the monitor does not answer in ${ANSWER_MS} ms`)), ANSWER_MS);
+    });
+    try {
+      const answer = new Promise<Json>((resolve) => this.#waiting.push(resolve));
+      return await Promise.race([answer, this.#closed, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #take(text: string): void {

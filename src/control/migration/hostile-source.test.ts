@@ -319,3 +319,21 @@ test("garbage on the channel for wanted pages breaks both, and says why", async 
   await say(urgent, new Uint8Array(5000).fill(0xff));
   expect(await untilPaused()).toMatch(/a page belongs to the RAM block '.*', which was not listed/);
 });
+
+test("a connection that breaks behind the package, or behind the last page, does not end the machine", async () => {
+  const { wire, say, untilPaused, incoming, connect, loaded, machine, statuses } = await start();
+  await say(wire, ...handedOver);
+  await until(() => wire.bytes.length > 0);
+  await say(wire, GOOD.package);
+  wire.leave();
+  await untilPaused();
+  await until(() => machine.isRunning);
+  await incoming.recover({ kind: "unix", path: "again" });
+  const next = connect();
+  await say(next, ping(Ping.HasPackage), command(Command.PostcopyResume));
+  await until(() => statuses.at(-1) === "postcopy-active");
+  await say(next, GOOD.pages, GOOD.end);
+  next.leave();
+  await loaded;
+  expect(statuses.at(-1)).toBe("completed");
+});

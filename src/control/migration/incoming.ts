@@ -98,8 +98,7 @@ export class IncomingMigration {
       await loader.header();
       await this.#body(loader);
       if (!this.#isHandedOver) await loader.description();
-      await this.#back?.shut(0);
-      await this.#close();
+      await this.#end();
     } catch (error) {
       await this.#refuse();
       this.#fail(this.#fatal ?? error);
@@ -110,6 +109,17 @@ export class IncomingMigration {
     }
     if (!this.#isHandedOver) await this.#options.machine.runLoaded(this.#options.autostart);
     this.#become("completed");
+  }
+
+  /** Tells the source that all is well. Rejects when it may not hear that: the machine runs on there, if it can. */
+  async #end(): Promise<void> {
+    try {
+      await this.#back?.shut(0);
+      await this.#close();
+    } catch (error) {
+      if (!this.#isHandedOver) throw error;
+      this.#abort();
+    }
   }
 
   /** Up to the end, over as many connections as that takes. */
@@ -235,7 +245,8 @@ export class IncomingMigration {
 
   async #ping(value: number): Promise<void> {
     if (value === Ping.Discarded && this.#isAdvised) this.#isHandedOver = true;
-    await this.#back?.pong(value === Ping.HasPackage && !this.#package ? Ping.NoPackage : value);
+    // A failure shows in what is read; the package that has come is loaded all the same.
+    await this.#back?.pong(value === Ping.HasPackage && !this.#package ? Ping.NoPackage : value).catch(() => {});
   }
 
   #advise(view: DataView): void {

@@ -47,6 +47,7 @@ export class Migration {
   /** Some of a machine has come, at least once. */
   #hasLoaded = false;
   #listening: ChannelAddress | undefined;
+  #isStartAsked = false;
 
   constructor(machine: Machine, host: MigrationHost) {
     this.#machine = machine;
@@ -170,6 +171,14 @@ export class Migration {
   get startsStopped(): boolean {
     return this.#machine.config.startStopped;
   }
+  /** A machine that comes in runs as soon as it can, whatever `-S` says. */
+  startWhenLoaded(): void {
+    this.#isStartAsked = true;
+  }
+  /** What goes on, or has just ended, is at its source here. */
+  get isOutgoing(): boolean {
+    return this.#running?.direction === "out";
+  }
   get isActive(): boolean {
     return this.#running !== undefined && !OVER.includes(this.#info.status);
   }
@@ -202,8 +211,10 @@ export class Migration {
   #start(direction: Running["direction"]): Running {
     const { memory, layout } = this.#machine;
     const thread = this.#host.startMigration({ memory, layout });
+    const functions = machineFunctions(this.#machine);
     const own: MachineThreadFunctions = {
-      ...machineFunctions(this.#machine),
+      ...functions,
+      runLoaded: (autostart) => functions.runLoaded(autostart || this.#isStartAsked),
       status: (status, info) => this.#observe(status, info),
       pass: (pass) => this.#emit({ event: "MIGRATION_PASS", data: { pass } }),
     };

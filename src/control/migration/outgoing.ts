@@ -121,10 +121,11 @@ export class OutgoingMigration {
       this.#check();
       await this.#stream(connect);
     } catch (error) {
+      const cause = this.#link?.failure ?? error;
       this.#link?.abort();
       if (this.#wasRunning && !this.#isHandedOver) await machine.start();
       end = this.#isCancelled ? "cancelled" : "failed";
-      if (!this.#isCancelled) this.errorText = textOf(error);
+      if (!this.#isCancelled) this.errorText = textOf(cause);
     }
     memory.dirty.markAll();
     memory.throttle(0);

@@ -3,12 +3,13 @@ import { CAPABILITY_NAMES } from "#control/migration/capabilities.ts";
 import { migrationText, parametersText } from "#control/migration/info-text.ts";
 import { MIGRATION_COMMANDS } from "#control/migration/commands.ts";
 import type { Migration } from "#control/migration/migration.ts";
-import { MIGRATION_STATUSES } from "#control/migration/status.ts";
+import { MIGRATION_STATUSES, type MigrationStatus } from "#control/migration/status.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
 import { hmpCommand, type MonitorModule, qmpCommand, type QmpCommand, qmpEvent } from "#control/monitor/command.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
+import type { RunState } from "#control/run-state.ts";
 import { any, array, bool, enumeration, int, type Members, object, optional, str } from "#control/monitor/schema.ts";
 
 const HELP: Readonly<Record<string, string>> = {
@@ -59,6 +60,14 @@ const ARGUMENTS: Readonly<Record<string, Members>> = {
   },
   "migrate-recover": { uri: str },
 };
+/** At the source, behind the machine's stop. */
+const STANDS: readonly MigrationStatus[] = [
+  "pre-switchover",
+  "device",
+  "postcopy-active",
+  "postcopy-paused",
+  "postcopy-recover",
+];
 /** They may overtake others: a migration that hangs holds them up. */
 const OUT_OF_BAND: readonly string[] = ["migrate-pause", "migrate-recover"];
 
@@ -92,6 +101,14 @@ const COMMANDS: readonly QmpCommand[] = Object.keys(MIGRATION_COMMANDS).map((nam
 
 const onOff = (state: boolean): string => (state ? "on" : "off");
 
+/** The machine stands for the migration: nobody may start it, until it is known where it runs. */
+function followSource(run: RunState, status: MigrationStatus): void {
+  if (run.isRunning) return;
+  if (STANDS.includes(status)) run.set("finish-migrate");
+  else if (status === "completed") run.set("postmigrate");
+  else if (run.name === "finish-migrate") run.set("paused");
+}
+
 export const MIGRATION: MonitorModule = {
   title: "Migration",
   start(context) {
@@ -100,9 +117,7 @@ export const MIGRATION: MonitorModule = {
     migration?.on((event) => {
       const wanted = migration.capabilities().some(({ capability, state }) => capability === "events" && state);
       if (wanted) context.emit(event.event, event.data);
-      if (event.event !== "MIGRATION") return;
-      const isSource = context.run.name !== "inmigrate";
-      if (event.data.status === "completed" && isSource && !context.run.isRunning) context.run.set("postmigrate");
+      if (event.event === "MIGRATION" && migration.isOutgoing) followSource(context.run, event.data.status);
     });
   },
   commands: COMMANDS,

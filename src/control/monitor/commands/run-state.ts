@@ -19,9 +19,11 @@ const SHUTDOWN_CAUSE = enumeration("ShutdownCause", [
 ]);
 const CAUSE = { guest: bool, reason: SHUTDOWN_CAUSE };
 
-async function resume({ machine, run }: MonitorContext): Promise<void> {
+async function resume({ machine, run, host }: MonitorContext): Promise<void> {
   if (run.needsReset) throw new QmpError("Resetting the Virtual Machine is required");
-  if (machine) await machine.start();
+  if (run.name === "finish-migrate") throw new QmpError("Migration is not finalized yet");
+  if (machine?.migration.isLoading) host.migration?.startWhenLoaded();
+  else if (machine) await machine.start();
   else run.set("running");
 }
 
