@@ -54,6 +54,8 @@ export class IncomingMigration {
   #listener: ChannelListener | undefined;
   #channel: ByteChannel | undefined;
   #urgent: ByteChannel | undefined;
+  /** Resolves when no wanted page follows over that connection. */
+  #urgentOver: Promise<void> | undefined;
   #back: ReturnPathWriter | undefined;
   #isAdvised = false;
   /** The machine is this side's: the source has stopped it, and said which pages are missing. */
@@ -129,6 +131,8 @@ export class IncomingMigration {
         await loader.body();
         await this.#package;
         if (this.#isHandedOver && !this.#package) throw new MigrationError("the machine's state has not come");
+        // The last wanted pages may still be under way beside the stream.
+        if (this.#urgent && this.#postcopy.missingPages > 0) await this.#urgentOver;
         const missing = this.#postcopy.missingPages;
         if (missing > 0) throw new MigrationError(`${missing} pages have not come`);
         return;
@@ -185,7 +189,7 @@ export class IncomingMigration {
   }
   async #accept(listener: ChannelListener): Promise<StreamReader> {
     this.#channel = await listener.accept();
-    if (this.#options.preempt) void this.#acceptUrgent(listener, this.#channel);
+    if (this.#options.preempt) this.#urgentOver = this.#acceptUrgent(listener, this.#channel);
     return new StreamReader(this.#channel);
   }
 
