@@ -307,6 +307,21 @@ test("a package that was lost is sent for, and comes over the next connection", 
   expect(statuses).toEqual(["active", "postcopy-paused", "postcopy-recover", "postcopy-active", "completed"]);
 });
 
+test("wanted pages may come by their channel behind the end of the stream", async () => {
+  const { wire, say, connect, loaded, memory, statuses } = await start({ preempt: true });
+  const urgent = connect();
+  await say(wire, ...handedOver, GOOD.package, page(0, 7), page(4096, 7), page(8192, 7));
+  await until(() => memory.faults.missingCount === PAGES - 3);
+  await say(wire, GOOD.end);
+  await until(() => wire.unread.length === 0);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await say(urgent, (await page(12_288, 7)).subarray(5, -13));
+  await until(() => memory.faults.missingCount === 0);
+  await say(urgent, Uint8Array.of(0, 0, 0, 0, 0, 0, 0, RamFlag.Eos));
+  await loaded;
+  expect(statuses).toEqual(["active", "postcopy-active", "completed"]);
+});
+
 test("garbage on the channel for wanted pages breaks both, and says why", async () => {
   const { wire, say, untilPaused, connect, memory } = await start({ preempt: true });
   const urgent = connect();
