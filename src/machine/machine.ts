@@ -182,7 +182,7 @@ export class Machine {
     this.#faults = new PageFaults(buffer, this.layout);
     this.#dma = guestDma(buffer, this.layout, this.#faults, host.clock);
     this.#blocks = Array.from({ length: this.layout.vcpuCount }, (_, i) => vcpuBlock(this.layout, i));
-    new DirtyMap(buffer, this.layout).markAll();
+    this.#markDevicesMemory();
     this.#clock = new MachineClock(host.clock, buffer);
     this.#clock.reset();
     const deadlines = new Deadlines(buffer, this.layout.vcpuCount);
@@ -479,11 +479,20 @@ export class Machine {
     for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
   }
 
+  /** All but RAM, which is zero where nobody has written: flash and ROM. */
+  #markDevicesMemory(): void {
+    const dirty = new DirtyMap(this.memory.buffer, this.layout);
+    this.layout.blocks.forEach(({ host, sizeBytes }, index) => {
+      if (index !== VirtBlock.Ram) dirty.mark(host, sizeBytes);
+    });
+  }
+
   /** Devices to their power-on state, memory as the boot plan says unless it comes from elsewhere. */
   #power(): void {
     const { buffer } = this.memory;
     const bytes = new Uint8Array(buffer);
     const { lock, plic, uart, mtimer } = this.#shared;
+    const dirty = new DirtyMap(buffer, this.layout);
     for (const block of this.#blocks) Atomics.store(this.#words, (block + VCPU.irqLines) >>> 2, 0);
     lock.with(() => {
       plic.reset();
@@ -495,6 +504,7 @@ export class Machine {
     for (const { host, data, lengthBytes } of this.#bootMemory()) {
       bytes.set(data, host);
       bytes.fill(0, host + data.length, host + lengthBytes);
+      dirty.mark(host, lengthBytes);
     }
   }
 

@@ -23,14 +23,24 @@ const TARGET = BASE + 0x30_2ffe;
 
 const VCPU_THREAD = `
   import { parentPort, workerData } from "node:worker_threads";
-  import { runTimer, runVcpu } from "#machine/vcpu-thread.ts";
+  import { NO_LOG } from "#core/log.ts";
+  import { probeEngineFeatures } from "#cpu/engine/features.ts";
+  import { makeRuntime } from "#cpu/engine/runtime.ts";
+  import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
+  import { runtimeSetup } from "#machine/runtime-setup.ts";
+  import { runTimer } from "#machine/timer-thread.ts";
+  import { runVcpu } from "#machine/vcpu-thread.ts";
   import { nodeClock } from "#platform/node/clock.ts";
   const host = { clock: nodeClock() };
   const ready = () => parentPort.postMessage("ready");
   if (workerData.vcpu < 0) {
     ready();
     runTimer(workerData, host);
-  } else runVcpu(workerData, host, ready);`;
+  } else {
+    const features = probeEngineFeatures();
+    const { extensions, options } = runtimeSetup(workerData.config, features, NO_LOG);
+    runVcpu(workerData, { ...host, features, runtime: makeRuntime(riscvIsa(extensions), options) }, ready);
+  }`;
 
 let source = "";
 beforeAll(async () => {

@@ -3,7 +3,8 @@
  *
  *   writer: 1 -> store;   migration: 0 -> flush of all TLBs -> copy of the page
  *
- * While nobody looks all bytes are 1, and writing costs nothing.
+ * From the start of the machine to the first look a 0 says that the page has never been written: RAM is zero there. After a
+ * migration all bytes are 1.
  * Thread: any marks; one migration clears.
  */
 
@@ -44,12 +45,16 @@ export class DirtyMap {
     this.#bytes.fill(1);
   }
 
-  /** Moves what is marked of `count` pages from `first` on into `into`, by page; returns how many were new there. */
-  collect(first: number, count: number, into: Uint8Array): number {
+  /**
+   * Moves what is marked of `count` pages from `first` on into `into`, by page; returns how many were new there. What is
+   * marked is cleared in `untouched`.
+   */
+  collect(first: number, count: number, into: Uint8Array, untouched?: Uint8Array): number {
     let added = 0;
     for (let page = first; page < first + count; page++) {
       if (this.#bytes[page] === 0) continue;
       this.#bytes[page] = 0;
+      if (untouched) untouched[page] = 0;
       if (into[page] !== 0) continue;
       into[page] = 1;
       added += 1;

@@ -48,10 +48,12 @@ const ping = (value: number): Promise<Uint8Array> => bytesOf((out) => writePing(
 const GOOD = await (async () => {
   const { migration: port, ram: bytes } = new Board();
   const { ram: memory } = port;
-  memory.dirty.collect(0, memory.dirty.pages, new Uint8Array(memory.dirty.pages));
+  const ram = new RamSaver(memory);
+  await ram.sync();
+  // Those are gone.
+  await bytesOf((out) => ram.writePages(out, Infinity));
   bytes.fill(7, 0, PAGES * 4096);
   memory.dirty.mark(memory.blocks[0]?.host ?? 0, PAGES * 4096);
-  const ram = new RamSaver(memory);
   await ram.sync();
   const sections: readonly SavedSection[] = saveSections(port);
   return {

@@ -74,6 +74,7 @@ export class IncomingMigration {
   constructor(options: IncomingOptions) {
     this.#options = options;
     const { memory } = options;
+    memory.dirty.markAll();
     this.#blocks = new RamBlocks(memory.memory, memory.blocks, options.isFresh);
     this.#postcopy = new PostcopyLoader(this.#blocks, options);
   }

@@ -22,6 +22,9 @@ export class RamSaver {
   readonly #blocks: readonly SavedBlock[];
   /** By page of the dirty map: 1 when it is to be sent. */
   readonly #pending: Uint8Array;
+  /** By page, 1: has been zero ever since the machine was made. */
+  readonly #untouched: Uint8Array;
+  #looks = 0;
   #block = 0;
   #page = 0;
   /** Pages to send. */
@@ -33,6 +36,7 @@ export class RamSaver {
     this.#machine = machine;
     this.#words = new Int32Array(machine.memory);
     this.#pending = new Uint8Array(machine.dirty.pages);
+    this.#untouched = new Uint8Array(machine.dirty.pages);
     this.#blocks = machine.blocks.map((block) => ({
       ...block,
       bytes: new Uint8Array(machine.memory, block.host, block.sizeBytes),
@@ -45,12 +49,28 @@ export class RamSaver {
     return this.#blocks.reduce((sum, block) => sum + block.sizeBytes, 0);
   }
 
-  /** Adds what was written since the last call; returns how many pages were added. */
+  /** Adds what was written since the last call, all pages in the first; returns how many pages were added. */
   async sync(): Promise<number> {
     let added = 0;
-    for (const block of this.#blocks) added += this.#machine.dirty.collect(block.firstPage, block.pages, this.#pending);
+    for (const { firstPage, pages } of this.#blocks) {
+      added += this.#machine.dirty.collect(firstPage, pages, this.#pending, this.#untouched);
+    }
+    if (this.#looks++ === 0) added += this.#addUntouched();
     this.remaining += added;
     await this.#machine.dirtyMapCleared();
+    return added;
+  }
+
+  /** Of RAM, the first block; the others are marked from the start. */
+  #addUntouched(): number {
+    const { firstPage, pages } = this.#blocks[0] as SavedBlock;
+    let added = 0;
+    for (let page = firstPage; page < firstPage + pages; page++) {
+      if (this.#pending[page] === 1) continue;
+      this.#untouched[page] = 1;
+      this.#pending[page] = 1;
+      added += 1;
+    }
     return added;
   }
 
@@ -159,7 +179,8 @@ export class RamSaver {
   }
 
   #writePage(out: StreamWriter, block: SavedBlock, page: number, isNamed: boolean): void {
-    const zero = isZeroAt(this.#words, block.host + page * PAGE_BYTES, PAGE_BYTES);
+    const isUntouched = this.#untouched[block.firstPage + page] === 1;
+    const zero = isUntouched || isZeroAt(this.#words, block.host + page * PAGE_BYTES, PAGE_BYTES);
     const flags = (zero ? RamFlag.Zero : RamFlag.Page) | (isNamed ? RamFlag.Continue : 0);
     out.u64(page * PAGE_BYTES + flags);
     if (!isNamed) out.shortString(block.name);

@@ -122,6 +122,7 @@ export class Snapshots {
       checkBlocks(file, body.description, migration.ram.blocks);
       checkSections(file, body.description, migration.sections);
       await this.#machine.loadState(async () => {
+        migration.ram.dirty.markAll();
         try {
           await loadPages(open, migration, migration.ram.blocks, () => this.#host.turn());
           await clearOtherPages(body.runs, migration, () => this.#host.turn());
@@ -151,6 +152,7 @@ export class Snapshots {
       // Devices read flash and ROM without asking for pages.
       await loadPages(open, migration, others, () => this.#host.turn());
       if (!ram) throw new SnapshotError("this machine has no RAM");
+      migration.ram.dirty.markAll();
       const { layout } = migration;
       const faults = new PageFaults(migration.ram.memory, layout);
       expectPages(faults, ram, open.body.runs);
