@@ -8,13 +8,14 @@ import type { SectionDescription } from "#core/vmstate.ts";
 import type { Machine } from "#machine/machine.ts";
 import type { MigrationPort } from "#machine/migration-port.ts";
 
-export type SavedSection = SectionHead & { readonly body: Uint8Array; readonly description: SectionDescription };
+export type SavedSection = SectionHead & { readonly body: Uint8Array; readonly description?: SectionDescription };
 /** The machine as a migration sees it; calls of another thread reject with `CallError`. */
 export type MigratingMachine = {
   /** Resolves when no vCPU runs and no request of a device is under way. */
   stop(): Promise<void>;
   start(): Promise<void>;
-  saveSections(): Promise<readonly SavedSection[]>;
+  /** With their descriptions if `isDescribed`, which takes longer than the state itself. */
+  saveSections(isDescribed: boolean): Promise<readonly SavedSection[]>;
   /** As `loadSection`. */
   loadSection(head: SectionHead, bytes: Uint8Array): Promise<number | undefined>;
   /** Everything is loaded: the machine runs on if it ran at the source and `autostart` says so. */
@@ -35,7 +36,7 @@ export function machineFunctions(machine: Machine): MigratingMachine {
       await port.drain();
     },
     start: () => machine.start(),
-    saveSections: async () => saveSections(port),
+    saveSections: async (isDescribed) => saveSections(port, isDescribed),
     loadSection: async (head, bytes) => loadSection(port, head, bytes),
     async runLoaded(autostart) {
       port.finishLoad();
@@ -45,12 +46,12 @@ export function machineFunctions(machine: Machine): MigratingMachine {
 }
 
 /** In the order in which they are sent. The machine is stopped. */
-export function saveSections(port: Pick<MigrationPort, "sections">): readonly SavedSection[] {
+export function saveSections(port: Pick<MigrationPort, "sections">, isDescribed = true): readonly SavedSection[] {
   return port.sections.map(({ name, instanceId, section }) => ({
     name,
     instanceId,
     version: section.version,
     body: section.save(),
-    description: section.describe(),
+    ...(isDescribed && { description: section.describe() }),
   }));
 }

@@ -47,7 +47,7 @@ import type { MigrationMemory } from "#machine/migration-memory.ts";
 /** Pages looked at in one turn: a millisecond or so when they are zero. */
 const TURN_PAGES = 2048;
 /** The same in postcopy: who waits for a page waits for a part, too. */
-const POSTCOPY_PAGES = 64;
+const POSTCOPY_PAGES = 32;
 /** What the destination needs to run, as it is when the machine stops here: kept for a new connection. */
 type Handover = { readonly missing: Uint8Array; readonly sections: readonly SavedSection[] };
 const MS = 1e6;
@@ -237,7 +237,7 @@ export class OutgoingMigration {
     }
     await out.need(64);
     writeRamEnd(out);
-    const sections = await machine.saveSections();
+    const sections = await machine.saveSections(true);
     await writeSections(out, sections);
     await writeEnd(out, sections);
     await out.drain();
@@ -281,7 +281,7 @@ export class OutgoingMigration {
     await writeDiscards(out, this.#ram, memory.blocks);
     await out.need(16);
     writePing(out, Ping.Discarded);
-    const sections = await machine.saveSections();
+    const sections = await machine.saveSections(false);
     await out.flush();
     // Until then the machine can go on here, whatever happens.
     await link.untilPong(Ping.Discarded);

@@ -93,7 +93,7 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
   const machine: MigratingMachine = {
     stop: () => calls.call("stop"),
     start: () => calls.call("start"),
-    saveSections: () => calls.call("saveSections"),
+    saveSections: (isDescribed) => calls.call("saveSections", isDescribed),
     loadSection: (head, bytes) => calls.call("loadSection", head, bytes),
     runLoaded: (autostart) => calls.call("runLoaded", autostart),
   };
