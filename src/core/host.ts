@@ -45,8 +45,10 @@ export type CharFrontend = {
   focus?(isOurs: boolean): void;
 };
 
-/** A stream of bytes in both directions, where the other end has one. Thread: the one that opened it. */
+/** A stream of bytes. Thread: the one that opened it. */
 export type ByteChannel = {
+  /** It goes both ways: a connection, not a file or a pipe. */
+  readonly isDuplex: boolean;
   /** The next bytes, which are the caller's; undefined at the end. Rejects with the host's error. */
   read(): Promise<Uint8Array | undefined>;
   /** Resolves when `bytes` may be reused. Rejects when the other end is gone. */

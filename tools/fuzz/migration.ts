@@ -134,6 +134,7 @@ const [pages, devices] = [good.subarray(0, -DEVICES_BYTES), good.subarray(-DEVIC
 const inPieces = (bytes: Uint8Array, pieceBytes: number): ByteChannel => {
   let at = 0;
   return {
+    isDuplex: true,
     read: async () => {
       if (at >= bytes.length) return undefined;
       const piece = bytes.slice(at, at + pieceBytes);

@@ -9,6 +9,7 @@ export class ScriptedChannel {
   isGone = false;
 
   readonly channel: ByteChannel = {
+    isDuplex: true,
     read: async () => {
       while (this.#answers.length === 0 && !this.isGone) await this.#more();
       return this.#answers.shift();

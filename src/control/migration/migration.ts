@@ -68,16 +68,16 @@ export class Migration {
     if (this.#machine.migration.ram.faults.missingCount > 0) {
       throw new MigrationError("the machine's memory is still coming; try again in a few seconds");
     }
-    const hasWayBack = address.kind === "tcp" || address.kind === "unix";
     const postcopy = this.#capabilities.has("postcopy-ram");
-    if (postcopy && !hasWayBack) throw new MigrationError("Postcopy needs a connection: tcp or unix");
+    if (postcopy && (address.kind === "file" || address.kind === "exec")) {
+      throw new MigrationError("Postcopy needs a connection: tcp, unix, or fd of a socket");
+    }
     const running = this.#start("out");
     this.#observe("setup", { status: "setup" });
     this.#ended = this.#finish(
       running,
       running.calls.call("send", address, this.#parameters, {
-        // Only a connection has a way back.
-        returnPath: hasWayBack && (this.#capabilities.has("return-path") || postcopy),
+        returnPath: this.#capabilities.has("return-path") || postcopy,
         postcopy,
         preempt: postcopy && this.#capabilities.has("postcopy-preempt"),
         autoConverge: this.#capabilities.has("auto-converge"),

@@ -62,6 +62,7 @@ export type OutgoingOptions = {
   readonly turn: () => Promise<void>;
   /** They may change while it goes on. */
   readonly parameters: () => Parameters;
+  /** The destination answers, if the connection goes both ways. */
   readonly returnPath: boolean;
   readonly pauseBeforeSwitchover: boolean;
   readonly autoConverge: boolean;
@@ -175,9 +176,12 @@ export class OutgoingMigration {
   }
 
   #open(channel: ByteChannel): SourceLink {
-    const { returnPath } = this.#options;
+    const hasAnswers = this.#options.returnPath && channel.isDuplex;
+    if (this.#options.postcopy && !hasAnswers) {
+      throw new MigrationError("Postcopy needs a connection that goes both ways: tcp, unix, or fd of a socket");
+    }
     this.#writtenBefore += this.#link?.out.written ?? 0;
-    const link = new SourceLink(channel, returnPath ? (pages) => this.#want(link, pages) : undefined);
+    const link = new SourceLink(channel, hasAnswers ? (pages) => this.#want(link, pages) : undefined);
     this.#link = link;
     return link;
   }
@@ -203,11 +207,11 @@ export class OutgoingMigration {
   }
 
   async #stream(connect: Connect): Promise<void> {
-    const { clock, returnPath, postcopy } = this.#options;
+    const { clock, postcopy } = this.#options;
     const link = this.#link as SourceLink;
     const { out } = link;
     writeHeader(out);
-    if (returnPath) {
+    if (link.hasAnswers) {
       writeCommand(out, Command.OpenReturnPath);
       writePing(out, Ping.Opened);
     }

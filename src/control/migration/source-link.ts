@@ -13,6 +13,8 @@ import { Ping, RamFlag } from "#control/migration/wire.ts";
 
 export class SourceLink {
   readonly out: StreamWriter;
+  /** Something can come back. */
+  readonly hasAnswers: boolean;
   /** Where wanted pages go past the others; absent without the capability. */
   urgent: StreamWriter | undefined;
   readonly #channel: ByteChannel;
@@ -31,6 +33,7 @@ export class SourceLink {
   constructor(channel: ByteChannel, wanted: ((pages: WantedPages) => void) | undefined) {
     this.#channel = channel;
     this.out = new StreamWriter(channel);
+    this.hasAnswers = wanted !== undefined;
     if (wanted) void this.#listen(wanted);
     else this.#isOver = true;
   }

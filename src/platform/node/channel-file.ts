@@ -37,6 +37,7 @@ function channel(fd: number, offset: number, end: () => Promise<void>): ByteChan
     await end();
   };
   return {
+    isDuplex: false,
     async read() {
       if (!isOpen) return undefined;
       const bytes = new Uint8Array(READ_BYTES);

@@ -3,18 +3,23 @@ import type { Readable, Writable } from "node:stream";
 import type { Socket } from "node:net";
 import type { ByteChannel } from "#core/host.ts";
 
-export function socketChannel(socket: Socket): ByteChannel {
-  return streamChannel(socket, socket, async () => {});
+/** `isDuplex` is false for a pipe that is wrapped as a socket. */
+export function socketChannel(socket: Socket, isDuplex = true): ByteChannel {
+  return { ...streamChannel(socket, socket, async () => {}), isDuplex };
 }
 
-/** What a stream has read ahead: so much that its source need not wait for each piece to be taken. */
+/** What is read ahead, so that the source need not wait for each piece to be taken. */
 const AHEAD_BYTES = 512 << 10;
+/** What is read before the thread's other connections have their turn. */
+const TURN_BYTES = 128 << 10;
 
 /** The pieces of a stream, one by one. */
 class Chunks {
   readonly #stream: Readable;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
+  #turnBytes = 0;
+  #isWanted = false;
   #isOver = false;
   #error: Error | undefined;
   #wake: () => void = () => {};
@@ -24,7 +29,8 @@ class Chunks {
     stream.on("data", (bytes: Uint8Array) => {
       this.#queue.push(bytes);
       this.#queuedBytes += bytes.length;
-      if (this.#queuedBytes >= AHEAD_BYTES) stream.pause();
+      this.#endTurn(bytes.length);
+      this.#flow();
       this.#wake();
     });
     stream.on("end", () => this.#end(undefined));
@@ -32,6 +38,21 @@ class Chunks {
     stream.on("close", () => this.#end(stream.readableEnded ? undefined : new Error("the connection was closed")));
     // Not before somebody reads.
     stream.pause();
+  }
+
+  #endTurn(lengthBytes: number): void {
+    this.#turnBytes += lengthBytes;
+    if (this.#turnBytes < TURN_BYTES || this.#turnBytes - lengthBytes >= TURN_BYTES) return;
+    setImmediate(() => {
+      this.#turnBytes = 0;
+      this.#flow();
+    });
+  }
+
+  #flow(): void {
+    const isFull = this.#queuedBytes >= AHEAD_BYTES || this.#turnBytes >= TURN_BYTES || !this.#isWanted;
+    if (isFull && !this.#stream.isPaused()) this.#stream.pause();
+    else if (!isFull && this.#stream.isPaused()) this.#stream.resume();
   }
 
   /** Undefined at the end. Rejects with the stream's error. */
@@ -42,7 +63,8 @@ class Chunks {
       const some = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-      if (this.#stream.isPaused()) this.#stream.resume();
+      this.#isWanted = true;
+      this.#flow();
       await some;
     }
     const bytes = this.#queue.shift() as Uint8Array;
@@ -69,6 +91,7 @@ export function streamChannel(
   writable?.on("error", () => {});
   readable?.on("error", () => {});
   return {
+    isDuplex: false,
     read: async () => chunks?.next(),
     write: (bytes) =>
       new Promise((resolve, reject) => {

@@ -63,7 +63,8 @@ async function openOther(address: Exclude<ChannelAddress, SocketAddress>, direct
   const { fd } = address;
   const kind = fstatSync(fd);
   if (kind.isFile()) return descriptorChannel(fd);
-  return socketChannel(new Socket({ fd, readable: true, writable: kind.isSocket() || direction === "write" }));
+  const isSocket = kind.isSocket();
+  return socketChannel(new Socket({ fd, readable: true, writable: isSocket || direction === "write" }), isSocket);
 }
 
 async function listenSocket(address: SocketAddress, connections: number): Promise<ChannelListener> {

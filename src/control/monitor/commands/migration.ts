@@ -132,11 +132,12 @@ export const MIGRATION: MonitorModule = {
       name: "migrate",
       parameters: [
         { name: "detach", kind: "switch", letter: "d" },
+        { name: "resume", kind: "switch", letter: "r" },
         { name: "uri", kind: "rest" },
       ],
-      help: "sends the machine to uri; with -d it does not wait for the end",
+      help: "sends the machine to uri; with -d it does not wait for the end, with -r it goes on with a paused postcopy",
       async run(context, args) {
-        await run(context, "migrate", { uri: args.text("uri") });
+        await run(context, "migrate", { uri: args.text("uri"), ...(args.isOn("resume") && { resume: true }) });
         if (args.isOn("detach")) return "";
         const { status = "none", "error-desc": why } = await migrationOf(context).untilOver();
         return status === "completed" ? "" : `migration ${status}${why === undefined ? "" : `: ${why}`}\n`;
@@ -152,6 +153,23 @@ export const MIGRATION: MonitorModule = {
       name: "migrate_cancel",
       help: "gives up the migration",
       run: async (context) => void (await run(context, "migrate_cancel", {})),
+    }),
+    hmpCommand({
+      name: "migrate_continue",
+      parameters: [{ name: "state", kind: "word" }],
+      help: "goes on from a state that waits for it, such as pre-switchover",
+      run: async (context, args) => void (await run(context, "migrate-continue", { state: args.text("state") })),
+    }),
+    hmpCommand({
+      name: "migrate_pause",
+      help: "interrupts a postcopy",
+      run: async (context) => void (await run(context, "migrate-pause", {})),
+    }),
+    hmpCommand({
+      name: "migrate_recover",
+      parameters: [{ name: "uri", kind: "rest" }],
+      help: "waits at uri for an interrupted postcopy to go on",
+      run: async (context, args) => void (await run(context, "migrate-recover", { uri: args.text("uri") })),
     }),
     hmpCommand({
       name: "migrate_start_postcopy",
