@@ -2,11 +2,17 @@
  * One round of programs. Every peer boots once; then each program runs in one peer after the other (A B A B), so that
  * what is compared ran within seconds of each other, while the other guest was idle.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { makeDisk } from "./disk.ts";
 import { GuestSession } from "./guest-session.ts";
+import { HostSession } from "./host-session.ts";
 import type { Round, RunPlan } from "./run-plan.ts";
-import type { Row } from "./suites.ts";
+import type { Session } from "./session.ts";
+import type { ProgramSuite } from "./suites.ts";
 
-type Programs = { readonly name: string; readonly smp: number; readonly rows: readonly Row[] };
+type Programs = Pick<ProgramSuite, "name" | "smp" | "rows" | "guest" | "onHost">;
 
 /**
  * `extra` are more options for every peer. A program that fails is in the result's failures; an emulator that dies or
@@ -19,13 +25,19 @@ export async function programRound(
   extra: readonly string[] = [],
 ): Promise<void> {
   const { peers, rounds, scale, timeoutMs, log } = plan;
-  const sessions: GuestSession[] = [];
+  const sessions: Session[] = [];
   const machine = { ...plan.programGuest, smp: suite.smp, append: "quiet" };
   const heading = `${suite.name}, round ${round + 1} of ${rounds}`;
+  const folder = mkdtempSync(path.join(tmpdir(), "tinamou-bench-"));
   try {
     for (const peer of peers) {
+      if (peer.kind === "host") {
+        if (suite.onHost) sessions.push(new HostSession(peer));
+        continue;
+      }
       log.step(`${heading}: booting ${peer.name}`);
-      sessions.push(await GuestSession.boot(peer, machine, extra));
+      const disk = suite.guest?.kind === "disk" ? makeDisk(path.join(folder, peer.name), suite.guest.diskMiB) : [];
+      sessions.push(await GuestSession.boot(peer, machine, [...disk, ...extra]));
       log.done();
     }
     for (const row of suite.rows) {
@@ -49,5 +61,6 @@ export async function programRound(
     }
   } finally {
     for (const session of sessions) session.kill();
+    rmSync(folder, { recursive: true });
   }
 }

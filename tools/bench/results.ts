@@ -16,11 +16,13 @@ export type SuiteResult = {
   readonly title: string;
   readonly smp: number;
   /** Names in the order of the table. */
-  readonly rows: readonly string[];
+  rows: readonly string[];
   readonly samples: Sample[];
   readonly figures: Figure[];
   /** Each makes the benchmark fail. */
   readonly failures: string[];
+  /** What could not be measured here, and why; the benchmark does not fail for it. */
+  readonly skips: string[];
   /** Guest and host clocks that are apart, and the like: to be known when numbers are read. */
   readonly warnings: string[];
 };
@@ -34,5 +36,7 @@ export type BenchResults = {
   readonly scale: number;
   /** The first is the baseline of all ratios. */
   readonly peers: readonly { readonly name: string; readonly version: string }[];
+  /** Peers that were asked for and are not here, and why. */
+  readonly skipped: readonly string[];
   readonly suites: readonly SuiteResult[];
 };

@@ -2,7 +2,7 @@
 import { BenchError } from "./bench-error.ts";
 import { bootRound } from "./boot-round.ts";
 import { type Counted, countInstructions } from "./instruction-count.ts";
-import { findPeers } from "./peers.ts";
+import { findQemu } from "./peers.ts";
 import { programRound } from "./program-round.ts";
 import type { SuiteResult } from "./results.ts";
 import type { RunPlan } from "./run-plan.ts";
@@ -13,16 +13,7 @@ const INTERPRET = ["-accel", "interp"];
 
 /** Never rejects for what happens to an emulator or a program: that is in `failures`. */
 export async function runSuite(suite: Suite, plan: RunPlan): Promise<SuiteResult> {
-  const result: SuiteResult = {
-    suite: suite.name,
-    title: suite.title,
-    smp: suite.smp,
-    rows: suite.rows.map((row) => row.name),
-    samples: [],
-    figures: [],
-    failures: [],
-    warnings: [],
-  };
+  const result = emptyResult(suite);
   try {
     if (suite.kind === "rate") await runRates(suite, plan, result);
     else if (suite.kind === "boot") {
@@ -37,7 +28,27 @@ export async function runSuite(suite: Suite, plan: RunPlan): Promise<SuiteResult
   return result;
 }
 
-async function runPrograms(suite: ProgramSuite, plan: RunPlan, result: SuiteResult): Promise<void> {
+/** The result of a suite that cannot run here. */
+export function skippedSuite(suite: Suite, reason: string): SuiteResult {
+  return { ...emptyResult(suite), rows: [], skips: [`${suite.name}: ${reason}`] };
+}
+
+function emptyResult(suite: Suite): SuiteResult {
+  const { name, title, smp } = suite;
+  const rows = suite.rows.map((row) => row.name);
+  return { suite: name, title, smp, rows, samples: [], figures: [], failures: [], skips: [], warnings: [] };
+}
+
+/** The suite without programs whose packages are missing; says so in `result`. */
+function withoutMissing(suite: ProgramSuite, plan: RunPlan, result: SuiteResult): ProgramSuite {
+  const lost = suite.rows.filter(({ needs }) => needs !== undefined && plan.missing?.includes(needs));
+  for (const { name, needs } of lost) result.skips.push(`${name}: Debian has no package ${needs} for the guest`);
+  result.rows = result.rows.filter((name) => !lost.some((row) => row.name === name));
+  return { ...suite, rows: suite.rows.filter((row) => !lost.includes(row)) };
+}
+
+async function runPrograms(whole: ProgramSuite, plan: RunPlan, result: SuiteResult): Promise<void> {
+  const suite = withoutMissing(whole, plan, result);
   for (let round = 0; round < plan.rounds; round++) await programRound(suite, plan, { round, result });
   for (const wanted of suite.scalings ?? []) {
     for (const { name: peer } of plan.peers) {
@@ -52,8 +63,7 @@ async function runPrograms(suite: ProgramSuite, plan: RunPlan, result: SuiteResu
 /** Only Tinamou interprets; QEMU counts the instructions. */
 async function runRates(suite: RateSuite, plan: RunPlan, result: SuiteResult): Promise<void> {
   const peers = plan.peers.filter((peer) => isTinamou(peer.name));
-  const [qemu] = findPeers(["qemu"], []);
-  if (qemu === undefined) return;
+  const qemu = findQemu();
   const counts = new Map<string, Counted>();
   for (const row of suite.rows) {
     plan.log.step(`${suite.name}: counting the instructions of ${row.name}`);
