@@ -39,7 +39,18 @@ export class GuestSession implements Session {
     }
   }
 
-  /** Rejects with a BenchError when the emulator dies or `timeoutMs` pass. */
+  /** Starts a machine whose guest's first process is the driver. Rejects with a BenchError. */
+  static async start(peer: SystemPeer): Promise<GuestSession> {
+    const emulator = new Emulator(peer.name, peer.command);
+    try {
+      await emulator.waitFor(DRIVER_READY, BOOT_TIMEOUT_MS, "ready line of the driver");
+      return new GuestSession(peer, emulator);
+    } catch (error) {
+      emulator.kill();
+      throw error;
+    }
+  }
+
   async run(row: Row, scale: number, timeoutMs: number): Promise<TimedResult> {
     if (row.prepare !== undefined) {
       const prepared = await this.#command(`prepare_${row.name}`, row.prepare, { scale, timeoutMs });

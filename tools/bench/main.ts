@@ -60,7 +60,10 @@ async function measure(options: BenchOptions): Promise<BenchResults> {
     guest: { kernel: plainGuest.version, debian: plainGuest.suite, memoryMiB: 512 },
     rounds: options.rounds,
     scale: options.scale,
-    peers: peers.map(({ name, version }) => ({ name, version })),
+    peers: [
+      ...peers.map(({ name, version }) => ({ name, version })),
+      ...suites.flatMap(({ ownPeers }) => ownPeers ?? []),
+    ],
     skipped,
     suites,
   };

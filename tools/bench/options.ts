@@ -26,7 +26,7 @@ export type BenchOptions = {
 export const USAGE = `npm run bench [-- SUITE... [OPTION...]]
 
 Runs the same programs in the same guest under Tinamou and QEMU in turn and prints how their times compare.
-Suites: ${SUITES.map((suite) => suite.name).join(", ")} (all unless named)
+Suites: ${SUITES.map((suite) => suite.name).join(", ")} (all but v86 unless named)
 
   --rounds N       turns of each (3)
   --quick          one round with 1/25 of the work: to see that everything runs
@@ -48,7 +48,7 @@ export function parseOptions(args: readonly string[], thisNode: string): BenchOp
   const list = (text: string | undefined): string[] => (text ?? "").split(",").filter((word) => word !== "");
   const usual = values.quick === true ? QUICK : { rounds: 3, scale: 1 };
   const options = {
-    suites: positionals.length > 0 ? positionals : SUITES.map((suite) => suite.name),
+    suites: positionals.length > 0 ? positionals : SUITES.filter(({ kind }) => kind !== "v86").map(({ name }) => name),
     programs: list(values.programs),
     rounds: number("--rounds", values.rounds) ?? usual.rounds,
     scale: number("--scale", values.scale) ?? usual.scale,

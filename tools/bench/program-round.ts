@@ -10,7 +10,7 @@ import { GuestSession } from "./guest-session.ts";
 import { HostSession } from "./host-session.ts";
 import type { Round, RunPlan } from "./run-plan.ts";
 import type { Session } from "./session.ts";
-import type { ProgramSuite } from "./suites.ts";
+import type { ProgramSuite, Row } from "./suites.ts";
 
 type Programs = Pick<ProgramSuite, "name" | "smp" | "rows" | "guest" | "onHost">;
 
@@ -24,7 +24,7 @@ export async function programRound(
   { round, result }: Round,
   extra: readonly string[] = [],
 ): Promise<void> {
-  const { peers, rounds, scale, timeoutMs, log } = plan;
+  const { peers, rounds, log } = plan;
   const sessions: Session[] = [];
   const machine = { ...plan.programGuest, smp: suite.smp, append: "quiet" };
   const heading = `${suite.name}, round ${round + 1} of ${rounds}`;
@@ -40,21 +40,7 @@ export async function programRound(
       sessions.push(await GuestSession.boot(peer, machine, [...disk, ...extra]));
       log.done();
     }
-    for (const row of suite.rows) {
-      for (const session of sessions) {
-        const peer = session.peer.name;
-        log.step(`${heading}: ${row.name} in ${peer}`);
-        const answer = await session.run(row, scale, timeoutMs);
-        if (answer.kind === "done") {
-          const { guestNs: timeNs, hostNs, checksum } = answer;
-          result.samples.push({ row: row.name, peer, round, timeNs, hostNs, checksum });
-          log.done(`${(timeNs / 1e9).toFixed(2)} s in the guest`);
-        } else {
-          result.failures.push(`${row.name} failed in ${peer}: ${answer.reason}`);
-          log.done(`failed: ${answer.reason}`);
-        }
-      }
-    }
+    await runInTurn(suite.rows, sessions, plan, { round, result });
     for (const session of sessions) {
       if (!(await session.quit()))
         result.failures.push(`${suite.name}: ${session.peer.name} did not switch itself off`);
@@ -62,5 +48,29 @@ export async function programRound(
   } finally {
     for (const session of sessions) session.kill();
     rmSync(folder, { recursive: true });
+  }
+}
+
+/** Runs each program in one session after the other. */
+export async function runInTurn(
+  rows: readonly Row[],
+  sessions: readonly Session[],
+  { rounds, scale, timeoutMs, log }: RunPlan,
+  { round, result }: Round,
+): Promise<void> {
+  for (const row of rows) {
+    for (const session of sessions) {
+      const peer = session.peer.name;
+      log.step(`${result.suite}, round ${round + 1} of ${rounds}: ${row.name} in ${peer}`);
+      const answer = await session.run(row, scale, timeoutMs);
+      if (answer.kind === "done") {
+        const { guestNs: timeNs, hostNs, checksum } = answer;
+        result.samples.push({ row: row.name, peer, round, timeNs, hostNs, checksum });
+        log.done(`${(timeNs / 1e9).toFixed(2)} s in the guest`);
+      } else {
+        result.failures.push(`${row.name} failed in ${peer}: ${answer.reason}`);
+        log.done(`failed: ${answer.reason}`);
+      }
+    }
   }
 }

@@ -5,7 +5,7 @@
 
 /**
  * - `openssl-bytes`, `openssl-operations`: `openssl speed -mr`, bytes a second, and signatures a second
- * - `7z`: the average line of `7z b`, million instructions a second by its own rating
+ * - `7z`: the total line of `7z b`, million instructions a second by its own rating
  * - `stress-ng`: the line of `--metrics-brief`, operations a second of real time
  */
 export type Reading = keyof typeof PATTERNS;
@@ -14,7 +14,7 @@ export type Reading = keyof typeof PATTERNS;
 const PATTERNS = {
   "openssl-bytes": /\+F:\d+:[^:_]+:([\d.]+)/,
   "openssl-operations": /\+F\d:\d+:\d+:([\d.]+)/,
-  "7z": /Avr:(?:_+\d+)*_+(\d+)(?:_|$)/,
+  "7z": /Tot:(?:_+\d+){2}_+(\d+)/,
   "stress-ng": /metrc:_+\[\d+\]_+\S+?_+\d+_+[\d.]+_+[\d.]+_+[\d.]+_+([\d.]+)/,
 } as const;
 

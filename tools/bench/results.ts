@@ -11,12 +11,16 @@ export type Figure = {
   readonly bar?: number;
 };
 
+export type PeerVersion = { readonly name: string; readonly version: string };
+
 export type SuiteResult = {
   readonly suite: string;
   readonly title: string;
   readonly smp: number;
   /** Names in the order of the table. */
   rows: readonly string[];
+  /** Peers of this suite alone. */
+  ownPeers?: readonly PeerVersion[];
   readonly samples: Sample[];
   readonly figures: Figure[];
   /** Each makes the benchmark fail. */
@@ -35,7 +39,7 @@ export type BenchResults = {
   readonly rounds: number;
   readonly scale: number;
   /** The first is the baseline of all ratios. */
-  readonly peers: readonly { readonly name: string; readonly version: string }[];
+  readonly peers: readonly PeerVersion[];
   /** Peers that were asked for and are not here, and why. */
   readonly skipped: readonly string[];
   readonly suites: readonly SuiteResult[];

@@ -1,13 +1,16 @@
 /** Runs a suite round by round, and judges what came out. */
+import { GuestError } from "../guest/guest-error.mjs";
 import { BenchError } from "./bench-error.ts";
 import { bootRound } from "./boot-round.ts";
 import { type Counted, countInstructions } from "./instruction-count.ts";
-import { findQemu } from "./peers.ts";
+import { findQemu, type SystemPeer } from "./peers.ts";
 import { programRound } from "./program-round.ts";
 import type { SuiteResult } from "./results.ts";
 import type { RunPlan } from "./run-plan.ts";
 import { checksumDifference, clockDisagreement, scaling, spread } from "./statistics.ts";
-import type { ProgramSuite, RateSuite, Suite } from "./suites.ts";
+import type { ProgramSuite, RateSuite, Suite, V86Suite } from "./suites.ts";
+import { V86_VERSION, v86Command } from "./v86/machine.ts";
+import { v86Round } from "./v86/v86-round.ts";
 
 const INTERPRET = ["-accel", "interp"];
 
@@ -16,6 +19,7 @@ export async function runSuite(suite: Suite, plan: RunPlan): Promise<SuiteResult
   const result = emptyResult(suite);
   try {
     if (suite.kind === "rate") await runRates(suite, plan, result);
+    else if (suite.kind === "v86") await runV86(suite, plan, result);
     else if (suite.kind === "boot") {
       for (let round = 0; round < plan.rounds; round++) await bootRound(suite, plan, { round, result });
     } else await runPrograms(suite, plan, result);
@@ -58,6 +62,25 @@ async function runPrograms(whole: ProgramSuite, plan: RunPlan, result: SuiteResu
       result.figures.push({ name: wanted.name, peer, unit: "times the throughput", spread: values, ...bar });
     }
   }
+}
+
+/** v86 runs in the Node.js of Tinamou's first peer, or in this one. What it needs and is not here is a skip. */
+async function runV86(suite: V86Suite, plan: RunPlan, result: SuiteResult): Promise<void> {
+  const node = plan.peers.find((peer) => peer.kind === "system" && isTinamou(peer.name));
+  const program = node?.kind === "system" ? node.command.program : process.execPath;
+  const programs = suite.rows.map((row) => row.program);
+  let v86: SystemPeer;
+  try {
+    const command = await v86Command(program, programs, plan.log);
+    v86 = { kind: "system", name: "v86", version: V86_VERSION, command };
+  } catch (error) {
+    if (!(error instanceof GuestError || error instanceof BenchError)) throw error;
+    result.skips.push(`${suite.name}: ${error.message}`);
+    result.rows = [];
+    return;
+  }
+  result.ownPeers = [{ name: v86.name, version: v86.version }];
+  for (let round = 0; round < plan.rounds; round++) await v86Round(suite, plan, v86, { round, result });
 }
 
 /** Only Tinamou interprets; QEMU counts the instructions. */

@@ -74,7 +74,16 @@ export type BootSuite = {
   readonly rows: readonly { readonly name: string; readonly append: string }[];
 };
 
-export type Suite = ProgramSuite | RateSuite | BootSuite;
+/** Programs in Tinamou's guest, and the same built for i386 in v86's. Runs only when it is named. */
+export type V86Suite = {
+  readonly kind: "v86";
+  readonly name: string;
+  readonly title: string;
+  readonly smp: number;
+  readonly rows: readonly Row[];
+};
+
+export type Suite = ProgramSuite | RateSuite | BootSuite | V86Suite;
 
 export const SUITES: readonly Suite[] = [
   {
@@ -122,4 +131,11 @@ export const SUITES: readonly Suite[] = [
   JIT,
   IO,
   REAL,
+  {
+    kind: "v86",
+    name: "v86",
+    title: "The same C program, built for i386 in v86 and for riscv64 in the others",
+    smp: 1,
+    rows: [{ name: "core_i386", program: "core.c", work: 20_000 }],
+  },
 ];
