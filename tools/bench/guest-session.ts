@@ -74,6 +74,11 @@ export class GuestSession implements Session {
     return { ...parseResult(answer.text), hostNs, consoleChars: answer.charsBefore };
   }
 
+  /** The emulator's process. */
+  get pid(): number {
+    return this.#emulator.pid;
+  }
+
   /** Switches the machine off. Whether it did that by itself, with code 0. */
   quit(): Promise<boolean> {
     this.#emulator.type(QUIT);
