@@ -41,7 +41,9 @@ function read(file: string): BenchResults {
     const results = JSON.parse(readFileSync(file, "utf8")) as BenchResults;
     if (results.format === 1 && Array.isArray(results.suites)) return results;
   } catch (cause) {
-    throw new BenchError("usage", `${file} cannot be read (${(cause as Error).message}); run: npm run bench`, { cause });
+    throw new BenchError("usage", `${file} cannot be read (${(cause as Error).message}); run: npm run bench`, {
+      cause,
+    });
   }
   throw new BenchError("usage", `${file} is no result of npm run bench`);
 }

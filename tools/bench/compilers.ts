@@ -73,7 +73,9 @@ function versionOf(compiler: string): string {
 
 function placeFor(source: string, parts: readonly string[]): string {
   const headers = readdirSync(SOURCES).filter((name) => name.endsWith(".h"));
-  const contents = [...headers.sort().map((name) => path.join(SOURCES, name)), source].map((name) => readFileSync(name));
+  const contents = [...headers.sort().map((name) => path.join(SOURCES, name)), source].map((name) =>
+    readFileSync(name),
+  );
   const hash = createHash("sha256");
   for (const part of [...parts, ...contents]) hash.update(part).update("\0");
   const name = path.basename(source).replace(/\.c$/, "");

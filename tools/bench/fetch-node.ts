@@ -30,7 +30,9 @@ export function installPackage(name: string, log: Log): string {
   const { error, status, stderr } = spawnSync("npm", args, { cwd: folder, encoding: "utf8", timeout: TIMEOUT_MS });
   if (error !== undefined || status !== 0) {
     const reason = error?.message ?? stderr.trim().split("\n")[0] ?? "";
-    throw new BenchError("missing-tool", `npm could not get ${name} (${reason}); is there a network?`, { cause: error });
+    throw new BenchError("missing-tool", `npm could not get ${name} (${reason}); is there a network?`, {
+      cause: error,
+    });
   }
   log.done();
   return folder;

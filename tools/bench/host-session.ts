@@ -17,7 +17,9 @@ export class HostSession implements Session {
 
   run(row: Row, scale: number, timeoutMs: number): Promise<TimedResult> {
     const file = compileProgram(row.program, this.peer.target);
-    const [program = file, ...first] = [...this.peer.through, file];
+    const [through, ...options] = this.peer.through;
+    const program = through ?? file;
+    const first = through === undefined ? [] : [...options, file];
     const args = [...first, String(scaledWork(row.work, scale)), ...(row.args ?? [])];
     return new Promise((resolve, reject) => {
       const startedAtMs = performance.now();

@@ -38,7 +38,7 @@ function statement(next: () => number): string {
     () => `  ${name()} += ${name()} * ${small()};`,
     () => `  ${name()} ^= ${name()} >> ${1 + (next() % 31)};`,
     () => `  ${name()} = (${name()} << ${1 + (next() % 31)}) + ${name()};`,
-    () => `  if (${name()} & ${1 << next() % 10}) ${name()} -= ${name()} + ${small()};`,
+    () => `  if (${name()} & ${1 << (next() % 10)}) ${name()} -= ${name()} + ${small()};`,
     () => `  if (${one} > ${other}) ${name()} ^= ${small()};`,
     () => `  for (int i = 0; i < ${2 + (next() % 2)}; i++) ${name()} = ${name()} * 5 + ${small()};`,
   ];

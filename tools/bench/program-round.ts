@@ -60,6 +60,7 @@ export async function runInTurn(
 ): Promise<void> {
   for (const row of rows) {
     for (const session of sessions) {
+      if (row.notNative && session.peer.kind === "host" && session.peer.target === "native") continue;
       const peer = session.peer.name;
       log.step(`${result.suite}, round ${round + 1} of ${rounds}: ${row.name} in ${peer}`);
       const answer = await session.run(row, scale, timeoutMs);

@@ -75,7 +75,7 @@ export async function packageFiles(folder) {
 /** The first mirror whose index can be had. */
 async function startApt(work, suite, log) {
   const keyring = await archiveKeyring();
-  let failure;
+  let failure = new GuestError("no-mirror", `no mirror has Debian ${suite}`);
   for (const [index, mirror] of (await hostMirrors()).entries()) {
     log.step(`Asking Debian ${suite} for programs`);
     try {

@@ -24,7 +24,8 @@ import { processTree, threadSeconds } from "./process.ts";
 import { type Counters, countersBetween, parseCounters } from "./translator-counters.ts";
 
 const CONNECT_LIMIT_MS = 20_000;
-const COLUMNS = ["regions", "guest instructions in them", "WebAssembly code"] as const;
+/** Counters that are no times. */
+const COUNTS = ["regions", "guest instructions in them", "WebAssembly code"] as const;
 
 const { values } = parseArgs({
   options: {
@@ -48,7 +49,11 @@ async function counters(monitor: Qmp): Promise<Counters> {
   return parseCounters(String(text));
 }
 
-async function measure(suite: ProgramSuite, folder: string, log: ReturnType<typeof createProgress>): Promise<string[][]> {
+async function measure(
+  suite: ProgramSuite,
+  folder: string,
+  log: ReturnType<typeof createProgress>,
+): Promise<string[][]> {
   const found = await new Guests(log).of(suite);
   const [peer] = findPeers(["tinamou"], [process.execPath]).peers;
   if ("reason" in found || peer?.kind !== "system") throw new Error(`${suite.name} has no guest here`);
@@ -61,10 +66,12 @@ async function measure(suite: ProgramSuite, folder: string, log: ReturnType<type
     for (const program of suite.rows.filter(({ name }) => programs.length === 0 || programs.includes(name))) {
       log.step(`${suite.name}: ${program.name}`);
       const [before, cpuBefore] = [await counters(monitor), cpuSeconds(session.pid)];
+      const startedAtMs = performance.now();
       const answer = await session.run(program, scale, timeoutMs);
       if (answer.kind === "failed") throw new Error(`${program.name} failed: ${answer.reason}`);
+      const seconds = (performance.now() - startedAtMs) / 1000;
       const cpu = cpuSeconds(session.pid) - cpuBefore;
-      rows.push(row(program.name, answer.hostNs / 1e9, cpu, countersBetween(before, await counters(monitor))));
+      rows.push(row(program.name, seconds, cpu, countersBetween(before, await counters(monitor))));
       log.done();
     }
     monitor.close();
@@ -76,14 +83,14 @@ async function measure(suite: ProgramSuite, folder: string, log: ReturnType<type
 
 function row(name: string, seconds: number | undefined, cpu: number, counted: Counters): string[] {
   const value = (label: string): number => counted.get(label) ?? 0;
-  const seconds_ = (label: string): string => (value(label) / 1000).toFixed(2);
+  const timeOf = (label: string): string => (value(label) / 1000).toFixed(2);
   return [
     name,
     seconds === undefined ? "" : seconds.toFixed(2),
     cpu.toFixed(2),
-    seconds_("time in the translator"),
-    seconds_("time in the engine"),
-    ...COLUMNS.map((label) => String(value(label))),
+    timeOf("time in the translator"),
+    timeOf("time in the engine"),
+    ...COUNTS.map((label) => String(value(label))),
     String(value("times that everything was dropped")),
   ];
 }
@@ -96,7 +103,17 @@ try {
   for (const suite of SUITES) {
     if (suite.kind === "programs" && suites.includes(suite.name)) rows.push(...(await measure(suite, folder, log)));
   }
-  const heading = ["program", "wall s", "CPU s", "translator s", "V8 s", "regions", "instructions", "wasm bytes", "drops"];
+  const heading = [
+    "program",
+    "wall s",
+    "CPU s",
+    "translator s",
+    "V8 s",
+    "regions",
+    "instructions",
+    "wasm bytes",
+    "drops",
+  ];
   console.log(grid([heading, ...rows]).join("\n"));
 } finally {
   rmSync(folder, { recursive: true });

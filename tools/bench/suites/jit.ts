@@ -6,8 +6,8 @@ export const JIT: ProgramSuite = {
   title: "Code that is new: written by the program, or run once",
   smp: 1,
   rows: [
-    { name: "jit_fence", program: "jit.c", work: 20, args: ["1"] },
-    { name: "jit_flush", program: "jit.c", work: 20, args: ["2"] },
+    { name: "jit_fence", program: "jit.c", work: 40, args: ["1"] },
+    { name: "jit_flush", program: "jit.c", work: 40, args: ["2"] },
     { name: "large", program: "large.c", work: 8 },
   ],
 };

@@ -29,12 +29,14 @@ function initramfs(programs: readonly string[]): string {
     { kind: "character", path: "dev/console", mode: 0o600, major: 5, minor: 1 },
     { kind: "character", path: "dev/null", mode: 0o666, major: 1, minor: 3 },
     { kind: "directory", path: GUEST_FOLDER },
-    ...names.map((name): CpioEntry => ({
-      kind: "file",
-      path: `${GUEST_FOLDER}/${name.replace(/\.c$/, "")}`,
-      mode: 0o755,
-      data: readFileSync(compileProgram(name, "i386")),
-    })),
+    ...names.map(
+      (name): CpioEntry => ({
+        kind: "file",
+        path: `${GUEST_FOLDER}/${name.replace(/\.c$/, "")}`,
+        mode: 0o755,
+        data: readFileSync(compileProgram(name, "i386")),
+      }),
+    ),
   ];
   const archive = writeCpio(entries);
   const hash = createHash("sha256").update(archive).digest("hex").slice(0, 16);
