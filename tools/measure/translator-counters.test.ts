@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { countersBetween, parseCounters } from "./translator-counters.ts";
+import { countersBetween, parseCounters, replaceMarked } from "./translator-counters.ts";
 
 const TEXT = `Translated code: regions
 modules                             12 (7, 5)
@@ -28,4 +28,12 @@ test("the difference of two looks", () => {
 
 test("another text is an error", () => {
   expect(() => parseCounters("unknown command")).toThrow(/no counters/);
+});
+
+test("what is between the marks of a page is replaced, again and again", () => {
+  const page = "a\n<!-- x -->\nold\n<!-- end of x -->\nb\n";
+  const once = replaceMarked(page, "x", "new");
+  expect(once).toBe("a\n<!-- x -->\nnew\n<!-- end of x -->\nb\n");
+  expect(replaceMarked(once, "x", "old")).toBe(page);
+  expect(() => replaceMarked("a\n", "x", "new")).toThrow(/no marks/);
 });

@@ -13,3 +13,11 @@ export function parseCounters(text: string): Counters {
 export function countersBetween(before: Counters, after: Counters): Counters {
   return new Map([...after].map(([label, value]) => [label, value - (before.get(label) ?? 0)]));
 }
+
+/** The page with `content` between the lines `<!-- MARK -->` and `<!-- end of MARK -->`. Throws when it lacks them. */
+export function replaceMarked(page: string, mark: string, content: string): string {
+  const [first, last] = [`<!-- ${mark} -->\n`, `<!-- end of ${mark} -->`];
+  const [start, end] = [page.indexOf(first), page.indexOf(last)];
+  if (start < 0 || end < start) throw new Error(`the page has no marks ${first.trim()} and ${last}`);
+  return `${page.slice(0, start + first.length)}${content}\n${page.slice(end)}`;
+}

@@ -1,12 +1,12 @@
 /**
  * What the region translator does for each program of the benchmark: a table for docs/performance.md.
  *
- *   npx tsx tools/measure/translator.ts [--suites cpu,jit,os] [--programs A,B] [--scale 1]
+ *   npx tsx tools/measure/translator.ts [--suites cpu,jit,os] [--programs A,B] [--scale 1] [--docs]
  *
- * One boot of Tinamou a suite; the counters of `info jit` are read around each run. Times of the translator and of V8's
+ * `--docs` puts the table into that page, between its two marks. One boot of Tinamou a suite; the counters of `info jit` are read around each run. Times of the translator and of V8's
  * compiler are by their threads' clocks as the counters have them, "CPU" is all threads of the process.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -21,7 +21,10 @@ import { Qmp } from "../peers/qmp.ts";
 import { ROOT } from "../setup.mjs";
 import { createProgress } from "../support/progress.mjs";
 import { processTree, threadSeconds } from "./process.ts";
-import { type Counters, countersBetween, parseCounters } from "./translator-counters.ts";
+import { type Counters, countersBetween, parseCounters, replaceMarked } from "./translator-counters.ts";
+
+const PAGE = path.join(ROOT, "docs", "performance.md");
+const MARK = "translator";
 
 const CONNECT_LIMIT_MS = 20_000;
 /** Counters that are no times. */
@@ -32,6 +35,7 @@ const { values } = parseArgs({
     suites: { type: "string", default: "cpu,jit,os" },
     programs: { type: "string", default: "" },
     scale: { type: "string", default: "1" },
+    docs: { type: "boolean", default: false },
   },
 });
 const { suites, programs, scale, timeoutMs } = parseOptions(
@@ -114,7 +118,13 @@ try {
     "wasm bytes",
     "drops",
   ];
-  console.log(grid([heading, ...rows]).join("\n"));
+  const table = grid([heading, ...rows]).join("\n");
+  console.log(table);
+  if (values.docs) {
+    const made = `Made by \`npx tsx tools/measure/translator.ts --scale ${values.scale} --docs\`, Node.js ${process.versions.node}:`;
+    const page = replaceMarked(readFileSync(PAGE, "utf8"), MARK, `${made}\n\n\`\`\`\n${table}\n\`\`\``);
+    writeFileSync(PAGE, page);
+  }
 } finally {
   rmSync(folder, { recursive: true });
 }
