@@ -9,6 +9,7 @@ import type { BootSuite } from "./suites.ts";
 export async function bootRound(suite: BootSuite, plan: RunPlan, { round, result }: Round): Promise<void> {
   for (const row of suite.rows) {
     for (const peer of plan.peers) {
+      if (peer.kind === "host") continue;
       plan.log.step(`${suite.name}, round ${round + 1} of ${plan.rounds}: ${row.name} in ${peer.name}`);
       const machine = { ...plan.plainGuest, smp: suite.smp, append: row.append };
       const emulator = new Emulator(peer.name, startCommand(peer, machine));

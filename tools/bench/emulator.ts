@@ -51,12 +51,17 @@ export class Emulator {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   type(text: string): void {
     this.#child.stdin?.write(text);
   }
 
   /**
-   * The first match and the time (`performance.now()`) at which it was there; later calls look behind it.
+   * The first match, the time (`performance.now()`) at which it was there, and how many characters came before it;
+   * later calls look behind it.
    * Rejects with a {@link BenchError} when the emulator ends before or `timeoutMs` pass;
    * its message calls the pattern `what`.
    */
@@ -64,7 +69,7 @@ export class Emulator {
     pattern: RegExp,
     timeoutMs: number,
     what = String(pattern),
-  ): Promise<{ readonly text: string; readonly atMs: number }> {
+  ): Promise<{ readonly text: string; readonly atMs: number; readonly charsBefore: number }> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(timer);
@@ -78,7 +83,7 @@ export class Emulator {
         const match = pattern.exec(this.#text);
         if (match) {
           this.#text = this.#text.slice(match.index + match[0].length);
-          settle(() => resolve({ text: match[0], atMs: performance.now() }));
+          settle(() => resolve({ text: match[0], atMs: performance.now(), charsBefore: match.index }));
         } else if (this.#end !== undefined) {
           fail("emulator", this.#end);
         }

@@ -7,7 +7,7 @@ import path from "node:path";
 import { CACHE } from "../setup.mjs";
 import { BenchError } from "./bench-error.ts";
 import { GuestSession } from "./guest-session.ts";
-import type { MachineFiles, Peer } from "./peers.ts";
+import type { MachineFiles, SystemPeer } from "./peers.ts";
 import { runCommand } from "./protocol.ts";
 import type { Row } from "./suites.ts";
 
@@ -17,7 +17,7 @@ export type Counted = { readonly instructions: number; readonly checksum: string
 
 /** Counts once for a guest, program and amount of work; then the cache folder knows. Rejects with a BenchError. */
 export async function countInstructions(
-  qemu: Peer,
+  qemu: SystemPeer,
   guest: MachineFiles,
   run: { readonly row: Row; readonly scale: number; readonly timeoutMs: number },
 ): Promise<Counted> {
@@ -36,7 +36,7 @@ export async function countInstructions(
 }
 
 async function count(
-  qemu: Peer,
+  qemu: SystemPeer,
   guest: MachineFiles,
   { row, scale, timeoutMs }: { readonly row: Row; readonly scale: number; readonly timeoutMs: number },
 ): Promise<Counted> {

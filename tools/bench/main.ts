@@ -10,16 +10,17 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import path from "node:path";
 import { buildIfNeeded } from "../build.mjs";
-import { fetchGuest } from "../guest/fetch-guest.mjs";
 import { ROOT } from "../setup.mjs";
 import { createProgress } from "../support/progress.mjs";
 import { BenchError } from "./bench-error.ts";
 import { killEmulators } from "./emulator.ts";
-import { guestPrograms } from "./guest-programs.ts";
+import { nodeProgram } from "./fetch-node.ts";
+import { Guests } from "./guests.ts";
 import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
 import { findPeers } from "./peers.ts";
 import type { BenchResults, SuiteResult } from "./results.ts";
-import { runSuite } from "./runner.ts";
+import { runSuite, skippedSuite } from "./runner.ts";
+import type { RunPlan } from "./run-plan.ts";
 import { type Suite, SUITES } from "./suites.ts";
 import { drawChart } from "./svg.ts";
 import { formatResults } from "./table.ts";
@@ -40,18 +41,17 @@ async function main(): Promise<number> {
 }
 
 async function measure(options: BenchOptions): Promise<BenchResults> {
-  const peers = findPeers(options.peers, options.nodes);
+  const nodes = options.nodes.map((word) => nodeProgram(word, log));
+  const { peers, skipped } = findPeers(options.peers, nodes);
+  for (const reason of skipped) log.note(`left out: ${reason}`);
   await buildIfNeeded(ROOT, log);
-  log.step("Compiling the programs and making the guest");
-  const extraFiles = guestPrograms();
-  const plainGuest = await fetchGuest({ log });
-  const programGuest = await fetchGuest({ log, extraFiles });
-  log.done();
+  const guests = new Guests(log);
+  const plainGuest = await guests.plain();
   const cores = cpus();
   const loadAverage = loadavg()[0] ?? 0;
   const suites: SuiteResult[] = [];
   for (const suite of chosenSuites(options)) {
-    suites.push(await runSuite(suite, { ...options, peers, plainGuest, programGuest, log }));
+    suites.push(await runInGuest(suite, guests, { ...options, peers, plainGuest, log }));
   }
   return {
     format: 1,
@@ -60,9 +60,19 @@ async function measure(options: BenchOptions): Promise<BenchResults> {
     guest: { kernel: plainGuest.version, debian: plainGuest.suite, memoryMiB: 512 },
     rounds: options.rounds,
     scale: options.scale,
-    peers: peers.map(({ name, version }) => ({ name, version })),
+    peers: [
+      ...peers.map(({ name, version }) => ({ name, version })),
+      ...suites.flatMap(({ ownPeers }) => ownPeers ?? []),
+    ],
+    skipped,
     suites,
   };
+}
+
+async function runInGuest(suite: Suite, guests: Guests, plan: Omit<RunPlan, "programGuest">): Promise<SuiteResult> {
+  const found = await guests.of(suite);
+  if ("reason" in found) return skippedSuite(suite, found.reason);
+  return runSuite(suite, { ...plan, programGuest: found.guest, missing: found.missing });
 }
 
 /** The suites that were asked for, with the programs that were. */

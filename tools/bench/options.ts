@@ -1,6 +1,7 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from "node:util";
 import { BenchError } from "./bench-error.ts";
+import { PEER_NAMES, type PeerName } from "./peers.ts";
 import { SUITES } from "./suites.ts";
 
 export type BenchOptions = {
@@ -12,8 +13,8 @@ export type BenchOptions = {
   /** Every program's amount of work is multiplied by this, on all sides. */
   readonly scale: number;
   /** The first is what the others are compared with. */
-  readonly peers: readonly string[];
-  /** Node.js programs to run Tinamou with; the first is the one of the peer `tinamou`. */
+  readonly peers: readonly PeerName[];
+  /** Node.js programs, or versions, to run Tinamou with; the first is the one of the peer `tinamou`. */
   readonly nodes: readonly string[];
   readonly json: string;
   readonly svg: string | undefined;
@@ -25,14 +26,15 @@ export type BenchOptions = {
 export const USAGE = `npm run bench [-- SUITE... [OPTION...]]
 
 Runs the same programs in the same guest under Tinamou and QEMU in turn and prints how their times compare.
-Suites: ${SUITES.map((suite) => suite.name).join(", ")} (all unless named)
+Suites: ${SUITES.map((suite) => suite.name).join(", ")} (all but v86 unless named)
 
   --rounds N       turns of each (3)
   --quick          one round with 1/25 of the work: to see that everything runs
   --scale X        multiplies every program's amount of work (1)
   --programs A,B   only these programs
-  --peers A,B      tinamou, qemu; times are compared with those of the first
-  --nodes A,B      Node.js programs to run Tinamou with (this one)
+  --peers A,B      of ${PEER_NAMES.join(", ")} (tinamou,qemu); times are compared with those
+                   of the first; qemu-user and native run the programs of the cpu suite
+  --nodes A,B      Node.js programs to run Tinamou with (this one); a version as 24 is got through npm
   --json FILE      where the results go (build/bench.json)
   --svg FILE       draws the ratios as bars, too
   --timeout S      seconds for one run of one program (600)
@@ -46,11 +48,11 @@ export function parseOptions(args: readonly string[], thisNode: string): BenchOp
   const list = (text: string | undefined): string[] => (text ?? "").split(",").filter((word) => word !== "");
   const usual = values.quick === true ? QUICK : { rounds: 3, scale: 1 };
   const options = {
-    suites: positionals.length > 0 ? positionals : SUITES.map((suite) => suite.name),
+    suites: positionals.length > 0 ? positionals : SUITES.filter(({ kind }) => kind !== "v86").map(({ name }) => name),
     programs: list(values.programs),
     rounds: number("--rounds", values.rounds) ?? usual.rounds,
     scale: number("--scale", values.scale) ?? usual.scale,
-    peers: list(values.peers ?? "tinamou,qemu"),
+    peers: peerNames(list(values.peers ?? "tinamou,qemu")),
     nodes: list(values.nodes ?? thisNode),
     json: values.json ?? "build/bench.json",
     svg: values.svg,
@@ -84,6 +86,14 @@ function parse(args: readonly string[]) {
   }
 }
 
+function peerNames(words: readonly string[]): PeerName[] {
+  return words.map((word) => {
+    const name = PEER_NAMES.find((known) => known === word);
+    if (name !== undefined) return name;
+    throw new BenchError("usage", `no peer is named ${word}; there are: ${PEER_NAMES.join(", ")}`);
+  });
+}
+
 function number(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
@@ -100,10 +110,8 @@ function check(options: BenchOptions): void {
   if (program !== undefined) {
     throw new BenchError("usage", `no program is named ${program}; there are: ${programs.join(", ")}`);
   }
-  const peer = options.peers.find((name) => name !== "tinamou" && name !== "qemu");
-  if (peer !== undefined) throw new BenchError("usage", `no peer is named ${peer}; there are: tinamou, qemu`);
   if (new Set(options.peers).size < options.peers.length) throw new BenchError("usage", "--peers names each once");
-  if (options.peers.length === 0) throw new BenchError("usage", "--peers names at least one of tinamou, qemu");
+  if (options.peers.length === 0) throw new BenchError("usage", "--peers names at least one peer");
   if (options.nodes.length === 0) throw new BenchError("usage", "--nodes names at least one Node.js program");
   if (!Number.isInteger(options.rounds)) {
     throw new BenchError("usage", `--rounds is a whole number, not ${options.rounds}`);

@@ -11,16 +11,22 @@ export type Figure = {
   readonly bar?: number;
 };
 
+export type PeerVersion = { readonly name: string; readonly version: string };
+
 export type SuiteResult = {
   readonly suite: string;
   readonly title: string;
   readonly smp: number;
   /** Names in the order of the table. */
-  readonly rows: readonly string[];
+  rows: readonly string[];
+  /** Peers of this suite alone. */
+  ownPeers?: readonly PeerVersion[];
   readonly samples: Sample[];
   readonly figures: Figure[];
   /** Each makes the benchmark fail. */
   readonly failures: string[];
+  /** What could not be measured here, and why; the benchmark does not fail for it. */
+  readonly skips: string[];
   /** Guest and host clocks that are apart, and the like: to be known when numbers are read. */
   readonly warnings: string[];
 };
@@ -33,6 +39,8 @@ export type BenchResults = {
   readonly rounds: number;
   readonly scale: number;
   /** The first is the baseline of all ratios. */
-  readonly peers: readonly { readonly name: string; readonly version: string }[];
+  readonly peers: readonly PeerVersion[];
+  /** Peers that were asked for and are not here, and why. */
+  readonly skipped: readonly string[];
   readonly suites: readonly SuiteResult[];
 };

@@ -9,6 +9,8 @@ export type RunPlan = {
   readonly plainGuest: MachineFiles;
   /** The same with the programs added. */
   readonly programGuest: MachineFiles;
+  /** Packages that the guest does not have: their programs are left out. */
+  readonly missing?: readonly string[];
   readonly rounds: number;
   readonly scale: number;
   /** Of one run of one program, or one boot. */

@@ -1,7 +1,7 @@
 /** Shell scripts that answer as the guest's driver does stand in for the emulators. */
 import { expect, test } from "vitest";
 import { createProgress } from "../support/progress.mjs";
-import type { Peer } from "./peers.ts";
+import type { SystemPeer } from "./peers.ts";
 import { runSuite } from "./runner.ts";
 import type { RunPlan } from "./run-plan.ts";
 import type { BootSuite, ProgramSuite } from "./suites.ts";
@@ -23,7 +23,7 @@ const CPU: ProgramSuite = {
 const BOOT: BootSuite = { kind: "boot", name: "boot", title: "Boot", smp: 2, rows: [{ name: "boot", append: "" }] };
 
 /** Answers each command by `answer`, shell code that knows the command as $name, $file and $work. */
-function peer(name: string, answer: string): Peer {
+function peer(name: string, answer: string): SystemPeer {
   const script = `
     printf 'Tinamou guest ready: Linux\\r\\n\\r\\n~ # '
     read line; echo BENCH-READY
@@ -31,10 +31,10 @@ function peer(name: string, answer: string): Peer {
       [ "$command" = quit ] && exit 0
       ${answer}
     done`;
-  return { name, version: "1", command: { program: "sh", args: ["-c", script] } };
+  return { kind: "system", name, version: "1", command: { program: "sh", args: ["-c", script] } };
 }
 
-function plan(...peers: Peer[]): RunPlan {
+function plan(...peers: SystemPeer[]): RunPlan {
   const log = createProgress({ write: () => true });
   return { peers, plainGuest: FILES, programGuest: FILES, rounds: 2, scale: 0.5, timeoutMs: 10_000, log };
 }
@@ -105,7 +105,8 @@ test("a guest's clock that goes slowly is told", async () => {
 });
 
 test("boots are timed by the host, and the ready line is compared", async () => {
-  const other: Peer = {
+  const other: SystemPeer = {
+    kind: "system",
     name: "qemu",
     version: "1",
     command: { program: "sh", args: ["-c", "echo Tinamou guest ready: BSD"] },

@@ -4,6 +4,13 @@
  * `work` is the program's first argument at scale 1, chosen so that QEMU 7.2 takes 1 to 3 s (`core` over 10 s).
  */
 
+import type { Reading } from "./readings.ts";
+import { IO } from "./suites/io.ts";
+import { JIT } from "./suites/jit.ts";
+import { OS } from "./suites/os.ts";
+import { REAL } from "./suites/real.ts";
+import { SMP, SMP_OF_TWO } from "./suites/smp.ts";
+
 export type Program = {
   /** A file of `programs/`: `X.c`, or `X.sh` for the guest's shell. */
   readonly program: string;
@@ -17,6 +24,14 @@ export type Row = Program & {
   readonly name: string;
   /** Runs before, and is not timed. */
   readonly prepare?: Program;
+  /** Debian's package that it comes from; the row is left out when the guest's suite has none of that name. */
+  readonly needs?: string;
+  /** It prints a rate: its time is that of `amount` units at this rate, and its output is no checksum. */
+  readonly measures?: { readonly reading: Reading; readonly amount: number };
+  /** What it prints on the console is counted by the host, and is part of the checksum. */
+  readonly console?: true;
+  /** Its checksum holds what RISC-V alone does (NaNs), so it is not run natively. */
+  readonly notNative?: true;
 };
 
 /** How much more `copies` of a program get done in a second than one: 1 is no more, `copies` the most. */
@@ -37,6 +52,10 @@ export type ProgramSuite = {
   readonly smp: number;
   readonly rows: readonly Row[];
   readonly scalings?: readonly Scaling[];
+  /** What the guest has beside our programs: Debian's packages of the rows, or a virtio disk of `diskMiB`. */
+  readonly guest?: { readonly kind: "packages" } | { readonly kind: "disk"; readonly diskMiB: number };
+  /** The programs can run on the host too, natively and in QEMU's user mode. */
+  readonly onHost?: true;
 };
 
 /** Guest instructions a second of the interpreter. */
@@ -57,10 +76,16 @@ export type BootSuite = {
   readonly rows: readonly { readonly name: string; readonly append: string }[];
 };
 
-export type Suite = ProgramSuite | RateSuite | BootSuite;
+/** Programs in Tinamou's guest, and the same built for i386 in v86's. Runs only when it is named. */
+export type V86Suite = {
+  readonly kind: "v86";
+  readonly name: string;
+  readonly title: string;
+  readonly smp: number;
+  readonly rows: readonly Row[];
+};
 
-/** A file of KIB KiB for busybox to work on. */
-const text = (kib: number): Program => ({ program: "make_text.c", work: kib });
+export type Suite = ProgramSuite | RateSuite | BootSuite | V86Suite;
 
 export const SUITES: readonly Suite[] = [
   {
@@ -68,6 +93,7 @@ export const SUITES: readonly Suite[] = [
     name: "cpu",
     title: "Programs of one process",
     smp: 1,
+    onHost: true,
     rows: [
       { name: "core", program: "core.c", work: 150_000 },
       { name: "sieve", program: "sieve.c", work: 100 },
@@ -81,7 +107,7 @@ export const SUITES: readonly Suite[] = [
       { name: "qsort", program: "qsort.c", work: 70 },
       { name: "strfmt", program: "strfmt.c", work: 200 },
       { name: "hashtable", program: "hashtable.c", work: 2000 },
-      { name: "fpflags", program: "fpflags.c", work: 600 },
+      { name: "fpflags", program: "fpflags.c", work: 600, notNative: true },
     ],
   },
   {
@@ -94,20 +120,8 @@ export const SUITES: readonly Suite[] = [
       { name: "boot_quiet", append: "quiet" },
     ],
   },
-  {
-    kind: "programs",
-    name: "smp",
-    title: "Two busy vCPUs of four",
-    smp: 4,
-    rows: [
-      { name: "core_x1", program: "core.c", work: 60_000 },
-      { name: "core_x2", program: "core.c", work: 60_000, args: ["2"] },
-      { name: "futex", program: "futex_ping.c", work: 3 },
-      { name: "spin", program: "spin.c", work: 4000 },
-      { name: "alloc", program: "alloc.c", work: 2000 },
-    ],
-    scalings: [{ name: "two processes against one", one: "core_x1", many: "core_x2", copies: 2, bar: 1.7 }],
-  },
+  SMP,
+  SMP_OF_TWO,
   {
     kind: "rate",
     name: "tier0",
@@ -115,23 +129,15 @@ export const SUITES: readonly Suite[] = [
     smp: 1,
     rows: [{ name: "core_interp", program: "core.c", work: 10_000 }],
   },
+  OS,
+  JIT,
+  IO,
+  REAL,
   {
-    kind: "programs",
-    name: "os",
-    title: "The kernel and busybox",
+    kind: "v86",
+    name: "v86",
+    title: "The same C program, built for i386 in v86 and for riscv64 in the others",
     smp: 1,
-    rows: [
-      { name: "spawn", program: "spawn.c", work: 200 },
-      { name: "pipe", program: "pipe_ping.c", work: 10 },
-      { name: "getppid", program: "getppid.c", work: 1500 },
-      { name: "page_faults", program: "page_faults.c", work: 24 },
-      { name: "map_unmap", program: "map_unmap.c", work: 12 },
-      { name: "context_switch", program: "futex_ping.c", work: 12, args: ["1"] },
-      { name: "signals", program: "signals.c", work: 10 },
-      { name: "gzip", program: "gzip.sh", work: 1, prepare: text(4000) },
-      { name: "sha256sum", program: "sha256sum.sh", work: 1, prepare: text(40_000) },
-      { name: "sort", program: "sort.sh", work: 1, prepare: text(1000) },
-      { name: "awk", program: "awk.sh", work: 1, prepare: text(2000) },
-    ],
+    rows: [{ name: "core_i386", program: "core.c", work: 20_000 }],
   },
 ];

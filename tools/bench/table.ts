@@ -8,7 +8,8 @@ export function formatResults(results: BenchResults): string {
   if (baseline === undefined) return "";
   const peers = results.peers.map(({ name, version }) => `${name}: ${version}`).join("; ");
   const header = `${peers}; rounds: ${results.rounds}, scale: ${results.scale}`;
-  return [header, ...results.suites.map((suite) => formatSuite(suite, baseline, others))].join("\n\n");
+  const skipped = results.skipped.map((text) => `\nleft out: ${text}`).join("");
+  return [header + skipped, ...results.suites.map((suite) => formatSuite(suite, baseline, others))].join("\n\n");
 }
 
 function formatSuite(suite: SuiteResult, baseline: string, others: readonly string[]): string {
@@ -20,6 +21,7 @@ function formatSuite(suite: SuiteResult, baseline: string, others: readonly stri
   }
   lines.push(...suite.figures.map(formatFigure));
   lines.push(...suite.warnings.map((text) => `warning: ${text}`));
+  lines.push(...suite.skips.map((text) => `left out: ${text}`));
   lines.push(...suite.failures.map((text) => `FAILED: ${text}`));
   return lines.join("\n");
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { GuestError } from "./guest-error.mjs";
 import { run } from "../support/run.mjs";
 
-const ARCHITECTURE = "riscv64";
+const GUEST_ARCHITECTURE = "riscv64";
 const KEYRINGS = ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
 
 /**
@@ -16,7 +16,7 @@ const KEYRINGS = ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/
  *   `depends` holds names only, all alternatives
  */
 
-/** One suite of Debian for riscv64. Made by {@link openApt}. */
+/** One suite of Debian for one architecture. Made by {@link openApt}. */
 export class Apt {
   #env;
   #log;
@@ -82,10 +82,11 @@ export class Apt {
 /**
  * Writes the private configuration below `folder` (which must be empty or absent) for one suite.
  *
- * @param {{ folder: string, suite: string, mirror: string, keyring: string, log: import("../support/progress.mjs").Log }} options
+ * @param {{ folder: string, suite: string, mirror: string, keyring: string,
+ *   log: import("../support/progress.mjs").Log, architecture?: string }} options the guest's architecture unless given
  * @returns {Promise<Apt>}
  */
-export async function openApt({ folder, suite, mirror, keyring, log }) {
+export async function openApt({ folder, suite, mirror, keyring, log, architecture = GUEST_ARCHITECTURE }) {
   for (const name of ["etc/empty", "state/lists/partial", "cache/archives/partial", "log"]) {
     await mkdir(join(folder, name), { recursive: true });
   }
@@ -107,7 +108,7 @@ export async function openApt({ folder, suite, mirror, keyring, log }) {
       "Dir::State::status": join(folder, "state/status"),
       "Dir::Cache": join(folder, "cache"),
       "Dir::Log": join(folder, "log"),
-      "APT::Architecture": ARCHITECTURE,
+      "APT::Architecture": architecture,
       // The user that apt gives its rights up to could not read a folder of ours.
       "APT::Sandbox::User": "root",
       "Acquire::Languages": "none",
@@ -117,7 +118,7 @@ export async function openApt({ folder, suite, mirror, keyring, log }) {
       "Acquire::http::Timeout": "30",
       "Acquire::https::Timeout": "30",
     }).map(([key, value]) => `${key} "${value}";`),
-    `APT::Architectures { "${ARCHITECTURE}"; };`,
+    `APT::Architectures { "${architecture}"; };`,
   ];
   const configFile = join(folder, "etc/apt.conf");
   await writeFile(configFile, `${lines.join("\n")}\n`);

@@ -1,4 +1,6 @@
-export type ExtraFile = { path: string; mode?: number; data: Uint8Array | string };
+export type ExtraFile =
+  | { path: string; mode?: number; data: Uint8Array | string }
+  | { path: string; target: string };
 
 export function makeInitramfs(options: {
   busybox: Uint8Array;

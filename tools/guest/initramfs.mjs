@@ -26,7 +26,8 @@ const FOLDERS = [
 ];
 
 /**
- * @typedef {{ path: string, mode?: number, data: Uint8Array | string }} ExtraFile `path` as in "root/hello", mode 0644
+ * @typedef {{ path: string, mode?: number, data: Uint8Array | string } | { path: string, target: string }} ExtraFile
+ *   a file or a symbolic link; `path` as in "root/hello", mode 0644
  */
 
 /**
@@ -61,7 +62,9 @@ export function makeInitramfs({ busybox, modules = [], extraFiles = [], gzip = f
     add({ kind: "file", path: `lib/modules/tinamou/${order}-${module.name}`, data: module.data });
   });
   for (const file of extraFiles) {
-    add({ kind: "file", path: file.path.replace(/^\/+/, ""), mode: file.mode ?? 0o644, data: file.data });
+    const path = file.path.replace(/^\/+/, "");
+    if ("target" in file) add({ kind: "link", path, target: file.target });
+    else add({ kind: "file", path, mode: file.mode ?? 0o644, data: file.data });
   }
   const archive = writeCpio(entries);
   return gzip ? gzipSync(archive, { level: 9 }) : archive;

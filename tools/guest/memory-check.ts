@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { BenchError } from "../bench/bench-error.ts";
-import { compileForGuest } from "../bench/guest-programs.ts";
+import { compile } from "../bench/compilers.ts";
 import { fetchGuest, type Guest } from "./fetch-guest.mjs";
 
 const SOURCE = fileURLToPath(new URL("memory-check.c", import.meta.url));
@@ -13,14 +13,14 @@ const PROGRAM = "root/memory_check";
 
 /** With the drivers of virtio devices if asked. Rejects with a `GuestError`, or a `BenchError` without a compiler. */
 export async function memoryCheckGuest(withModules = false): Promise<Guest> {
-  const data = readFileSync(compileForGuest(SOURCE));
+  const data = readFileSync(compile(SOURCE, "riscv64"));
   return fetchGuest({ withModules, extraFiles: [{ path: PROGRAM, mode: 0o755, data }] });
 }
 
 /** Why that guest cannot be made here; undefined when it can. */
 export function missingMemoryCheck(): string | undefined {
   try {
-    compileForGuest(SOURCE);
+    compile(SOURCE, "riscv64");
     return undefined;
   } catch (error) {
     if (error instanceof BenchError) return error.message;

@@ -202,7 +202,7 @@ function writeWrappers(place) {
   const programs = new Set(PEERS.flatMap((peer) => peer.programs));
   mkdirSync(place.bin, { recursive: true });
   for (const name of readdirSync(path.join(place.root, "usr/bin"))) {
-    if (!programs.has(name) && !name.startsWith("riscv64-linux-gnu-")) continue;
+    if (!programs.has(name) && !/^(riscv64|i686)-linux-gnu-/.test(name)) continue;
     const script = path.join(place.bin, name);
     const lines = [
       "#!/bin/sh",

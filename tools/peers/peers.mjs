@@ -25,6 +25,12 @@ export const PEERS = [
     files: ["usr/riscv64-linux-gnu/lib/libc.a"],
     packages: [["libc6-dev-riscv64-cross"]],
   },
+  {
+    name: "C cross compiler for i386",
+    programs: ["i686-linux-gnu-gcc"],
+    files: ["usr/i686-linux-gnu/lib/libc.a"],
+    packages: [["gcc-i686-linux-gnu", "libc6-dev-i386-cross"]],
+  },
   { name: "QEMU user mode", programs: ["qemu-riscv64"], files: [], packages: [["qemu-user"]] },
   {
     name: "QEMU system mode",

@@ -1,8 +1,11 @@
-/* alloc N: two threads with N thousand calls of malloc and free each, of 16 to 4,000 bytes, 512 blocks held at a time. */
+/*
+ * alloc N [T]: T threads (2 unless given) with N thousand calls of malloc and free each, of 16 to 4,000 bytes, 512 blocks
+ * held at a time.
+ */
 #include "bench.h"
 #include <pthread.h>
 
-enum { HELD = 512 };
+enum { HELD = 512, MAX_THREADS = 16, FIRST_SEED = 10 };
 
 struct job {
   uint64_t calls, seed, hash;
@@ -30,11 +33,19 @@ static void *allocate(void *argument) {
 }
 
 int main(int argc, char **argv) {
-  uint64_t calls = bench_argument(argc, argv, 1) * 1000;
-  struct job mine = {calls, 10, 0}, others = {calls, 11, 0};
-  pthread_t other;
-  bench_check(pthread_create(&other, NULL, allocate, &others) == 0, "pthread_create");
-  allocate(&mine);
-  pthread_join(other, NULL);
-  return bench_finish(bench_mix(mine.hash, others.hash));
+  uint64_t calls = bench_argument(argc, argv, 1) * 1000, threads = argc > 2 ? bench_argument(argc, argv, 2) : 2;
+  struct job jobs[MAX_THREADS];
+  pthread_t others[MAX_THREADS];
+  bench_check(threads <= MAX_THREADS, "at most 16 threads");
+  for (uint64_t i = 0; i < threads; i++) jobs[i] = (struct job){calls, FIRST_SEED + i, 0};
+  for (uint64_t i = 1; i < threads; i++) {
+    bench_check(pthread_create(&others[i], NULL, allocate, &jobs[i]) == 0, "pthread_create");
+  }
+  allocate(&jobs[0]);
+  uint64_t hash = jobs[0].hash;
+  for (uint64_t i = 1; i < threads; i++) {
+    pthread_join(others[i], NULL);
+    hash = bench_mix(hash, jobs[i].hash);
+  }
+  return bench_finish(hash);
 }

@@ -1,6 +1,8 @@
-/* spin N: two threads that take one spin lock N thousand times each and count under it. */
+/* spin N [T]: T threads (2 unless given) that take one spin lock N thousand times each and count under it. */
 #include "bench.h"
 #include <pthread.h>
+
+enum { MAX_THREADS = 16 };
 
 static struct {
   _Alignas(64) uint32_t lock;
@@ -23,9 +25,13 @@ static void *count(void *times) {
 
 int main(int argc, char **argv) {
   uint64_t times = bench_argument(argc, argv, 1) * 1000;
-  pthread_t other;
-  bench_check(pthread_create(&other, NULL, count, &times) == 0, "pthread_create");
+  uint64_t threads = argc > 2 ? bench_argument(argc, argv, 2) : 2;
+  pthread_t others[MAX_THREADS];
+  bench_check(threads <= MAX_THREADS, "at most 16 threads");
+  for (uint64_t i = 1; i < threads; i++) {
+    bench_check(pthread_create(&others[i], NULL, count, &times) == 0, "pthread_create");
+  }
   count(&times);
-  pthread_join(other, NULL);
+  for (uint64_t i = 1; i < threads; i++) pthread_join(others[i], NULL);
   return bench_finish(bench_mix(shared.count, shared.sum));
 }

@@ -1,0 +1,1 @@
+export function neededLibraries(file: Buffer): string[];
