@@ -473,7 +473,8 @@ class InterpreterEmitter extends GuestEmitter {
   #pageEnd(): void {
     this.pc();
     this.code.localSet(this.#npc);
-    this.#jumpFar(false);
+    // Long straight code comes to a page in no other way.
+    this.#jumpFar(true);
   }
 
   /**
