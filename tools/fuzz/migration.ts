@@ -59,14 +59,13 @@ async function goodStream(): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-/** What a stream must not touch: control words but for its own, the doorbell's and the clock's, TLBs, page maps. */
+/** What a stream must not touch: control words but for its own, the doorbell's and the clock's, and TLBs. */
 export function guarded({ ram: { memory } }: MigrationPort, { layout }: Board): readonly Uint8Array[] {
   const view = (start: number, end: number): Uint8Array => new Uint8Array(memory, start, end - start);
   return [
     view(4 * (CONTROL.missingPages + 1), 768),
     view(792, 2560),
     view(layout.vcpus + VCPU_TLBS, layout.vcpus + layout.codePages),
-    view(layout.dirtyMap, layout.missingMap),
   ];
 }
 

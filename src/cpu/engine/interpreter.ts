@@ -6,8 +6,8 @@
  * A row has a handler for each length it comes in: the way from one record to the next is then a constant, not a load.
  *
  * It returns the next pc; bit 0 set says that the dispatcher must look at the exit words first.
- * A taken backward branch, call or computed jump (returns excepted) counts in the record it goes to, as the dispatcher
- * does; at the threshold it asks for a region there.
+ * A taken backward branch, call or computed jump (returns excepted) and a step into the next page count in the record they
+ * go to, as the dispatcher does; at the threshold they ask for a region there.
  */
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { Locals, type FunctionIndex } from "#cpu/engine/emitter.ts";
