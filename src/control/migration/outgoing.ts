@@ -277,6 +277,8 @@ export class OutgoingMigration {
     await link.untilPong(Ping.Drained);
     if (this.#options.preempt) link.addUrgent(await this.#connection(connect));
     this.#check();
+    // In vain, but the next time it is quick: V8 has seen the code.
+    await machine.saveSections(false);
     await this.#switchover();
     await this.#stop();
     this.#precopyBytes = out.written;
