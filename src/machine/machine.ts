@@ -219,7 +219,15 @@ export class Machine {
     });
     const { plic, uart, mtimer } = this.#shared;
     this.migration = new MigrationPort(
-      { memory: buffer, layout: this.layout, clock: this.#clock, lock: this.#shared.lock },
+      {
+        memory: buffer,
+        layout: this.layout,
+        clock: this.#clock,
+        lock: this.#shared.lock,
+        filledBlocks: config.drives
+          .filter((drive) => drive.interface === "pflash")
+          .map(({ index = 0 }) => `virt.flash${index}`),
+      },
       migrationSections(
         { memory: buffer, layout: this.layout, cpu: config.cpu, clock: this.#clock, lock: this.#shared.lock },
         [mtimer, plic, uart],

@@ -15,6 +15,8 @@ export type MigrationPlace = {
   readonly layout: MemoryLayout;
   readonly clock: MachineClock;
   readonly lock: SharedLock;
+  /** Names of the RAM blocks that files have filled. */
+  readonly filledBlocks: readonly string[];
 };
 
 export class MigrationPort {
@@ -40,6 +42,10 @@ export class MigrationPort {
     this.#loaded = loaded;
   }
 
+  /** Names of the RAM blocks that are zero as long as a machine is waited for: all but flash that a file fills. */
+  get emptyBlocks(): readonly string[] {
+    return this.ram.blocks.map(({ name }) => name).filter((name) => !this.#place.filledBlocks.includes(name));
+  }
   /** In the order in which they are sent. */
   get sections(): readonly BoardSection[] {
     return this.#board.sections;

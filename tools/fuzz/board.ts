@@ -132,7 +132,7 @@ export class Board {
     });
     for (const device of this.#devices.devices) device.reset();
     this.maps = [shared.map, this.#devices.map];
-    const place = { memory, layout, clock: machineClock, lock: shared.lock };
+    const place = { memory, layout, clock: machineClock, lock: shared.lock, filledBlocks: [] };
     this.migration = new MigrationPort(
       place,
       migrationSections(

@@ -154,7 +154,7 @@ async function load({ migration }: Board, channels: ByteChannel[], postcopy: boo
   let paused: () => void = () => {};
   const untilPaused = (): Promise<void> => new Promise((resolve) => (paused = resolve));
   const incoming = new IncomingMigration({
-    isFresh: false,
+    freshBlocks: [],
     memory: migration.ram,
     machine: {
       loadSection: async (head, bytes) => loadSection(migration, head, bytes),

@@ -120,7 +120,7 @@ async function start({ preempt = false, load = loadSection } = {}) {
   let arrived: ScriptedChannel[] = [];
   const clock = nodeClock();
   const incoming = new IncomingMigration({
-    isFresh: false,
+    freshBlocks: [],
     memory,
     machine: {
       loadSection: async (head: SectionHead, bytes: Uint8Array) => load(migration, head, bytes),

@@ -36,8 +36,8 @@ export type IncomingOptions = {
   readonly clock: Clock;
   readonly timers: Pick<Timers, "at">;
   readonly trace?: Trace | undefined;
-  /** Nothing has written the machine's RAM yet: it is zero. */
-  readonly isFresh: boolean;
+  /** Names of the RAM blocks that nothing has written yet: they are zero. */
+  readonly freshBlocks: readonly string[];
   /** Run the machine when it has come, if it ran at the source. */
   readonly autostart: boolean;
   readonly postcopy: boolean;
@@ -75,7 +75,7 @@ export class IncomingMigration {
     this.#options = options;
     const { memory } = options;
     memory.dirty.markAll();
-    this.#blocks = new RamBlocks(memory.memory, memory.blocks, options.isFresh);
+    this.#blocks = new RamBlocks(memory.memory, memory.blocks, options.freshBlocks);
     this.#postcopy = new PostcopyLoader(this.#blocks, options);
   }
 

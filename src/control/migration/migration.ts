@@ -105,7 +105,7 @@ export class Migration {
     this.#observe("setup", { status: "setup" });
     try {
       this.#listening = await running.calls.call("listen", address, {
-        isFresh: !this.#hasLoaded,
+        freshBlocks: this.#hasLoaded ? [] : this.#machine.migration.emptyBlocks,
         autostart,
         postcopy: this.#capabilities.has("postcopy-ram"),
         blocktime: this.#capabilities.has("postcopy-blocktime"),

@@ -33,14 +33,14 @@ export class RamBlocks {
   readonly #own: ReadonlyMap<string, LoadBlock>;
   readonly #listed = new Map<string, StreamBlock>();
 
-  /** `isFresh`: the machine's RAM, which is the first of the blocks, is zero. */
-  constructor(memory: ArrayBufferLike, blocks: readonly RamBlock[], isFresh: boolean) {
-    const own = (block: RamBlock, index: number): LoadBlock => ({
+  /** `fresh` are names of blocks that nothing has written: they are zero. */
+  constructor(memory: ArrayBufferLike, blocks: readonly RamBlock[], fresh: readonly string[]) {
+    const own = (block: RamBlock): LoadBlock => ({
       ...block,
       bytes: new Uint8Array(memory, block.host, block.sizeBytes),
-      ...(isFresh && index === 0 && { written: new Uint8Array(Math.ceil(block.sizeBytes / PAGE_BYTES)) }),
+      ...(fresh.includes(block.name) && { written: new Uint8Array(Math.ceil(block.sizeBytes / PAGE_BYTES)) }),
     });
-    this.#own = new Map(blocks.map((block, index) => [block.name, own(block, index)]));
+    this.#own = new Map(blocks.map((block) => [block.name, own(block)]));
   }
 
   /** Of the machine and of the stream, as every block of the machine must be. Throws `MigrationError`. */

@@ -29,7 +29,7 @@ export type SendOptions = Pick<
   OutgoingOptions,
   "returnPath" | "pauseBeforeSwitchover" | "autoConverge" | "postcopy" | "preempt"
 >;
-export type ReceiveOptions = Pick<IncomingOptions, "isFresh" | "autostart" | "postcopy" | "blocktime" | "preempt">;
+export type ReceiveOptions = Pick<IncomingOptions, "freshBlocks" | "autostart" | "postcopy" | "blocktime" | "preempt">;
 /** What the machine's thread may call. All reject with `CallError`. */
 export type MigrationFunctions = {
   /** Resolves when the migration is over, one way or another. */
