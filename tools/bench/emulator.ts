@@ -51,6 +51,10 @@ export class Emulator {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
   type(text: string): void {
     this.#child.stdin?.write(text);
   }

@@ -56,6 +56,10 @@ export class GuestSession {
     return { ...parseResult(text), hostNs: Math.round((atMs - typedAtMs) * 1e6) };
   }
 
+  get pid(): number {
+    return this.#emulator.pid;
+  }
+
   /** Switches the machine off. Whether it did that by itself, with code 0. */
   quit(): Promise<boolean> {
     this.#emulator.type(QUIT);

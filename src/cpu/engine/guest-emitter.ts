@@ -71,6 +71,7 @@ export abstract class GuestEmitter extends Emitter {
       code.i32Const(width);
       code.localGet(value);
       if (source.type === F64) code.op(0xbd);
+      if (source.type === I32) code.op(0xad);
       code.call(this.functionIndex(routine));
       this.checkTrap();
     };
