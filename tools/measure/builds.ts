@@ -67,6 +67,7 @@ async function main(): Promise<void> {
     const lists = figures.get(row) ?? builds.map(() => []);
     figures.set(row, lists);
     lists[index]?.push(seconds);
+    console.error(`${row} in ${builds[index]?.name}: ${seconds.toFixed(2)} s`);
   };
   const guest = await fetchGuest({ log, extraFiles: guestPrograms() });
   const machine = { ...guest, smp: Number(values.smp), append: "quiet" };

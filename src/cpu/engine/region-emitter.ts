@@ -603,11 +603,11 @@ class RegionEmitter extends GuestEmitter {
     const register = reg as number;
     const bit = 1 << register;
     const { code } = this;
-    this.#dirty.x |= bit;
     if (this.depth !== this.#instructionDepth) {
       this.expr(value);
       code.localSet(this.#xLocal(register));
       this.#forgetWord(bit);
+      this.#dirty.x |= bit;
       return;
     }
     const isWord = isWordLoad(value) || this.#isWord(value);
@@ -623,6 +623,8 @@ class RegionEmitter extends GuestEmitter {
       code.localSet(this.#xLocal(register));
     }
     this.#forgetWord(bit);
+    // Only now: a load that faults must find the register as it was.
+    this.#dirty.x |= bit;
     const words = this.#words;
     if (isWord) words.known |= bit;
     if (isLow) words.low |= bit;
