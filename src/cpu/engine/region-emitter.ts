@@ -612,9 +612,11 @@ class RegionEmitter extends GuestEmitter {
     }
     const isWord = isWordLoad(value) || this.#isWord(value);
     const isNaturalWord = isWord && this.#isNaturalWord(value);
-    const isLow = isWord && !isWordLoad(value) && this.#isLow(value);
+    const isWholeWordLoad = isWordLoad(value) && value.value === 4;
+    const isLow = isWord && (isWordLoad(value) ? isWholeWordLoad : this.#isLow(value));
     if (isLow) {
-      this.#wordExpr(value);
+      if (isWholeWordLoad) this.expr({ ...value, type: I32 });
+      else this.#wordExpr(value);
       code.localSet(this.#wordLocal(register));
     }
     const isConst = isWordConst(value);

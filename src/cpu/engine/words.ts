@@ -109,7 +109,10 @@ type WordBlock<B> = {
 };
 
 /** Forward; `keepsLocals` is false for an edge behind which the registers are loaded anew. */
-export function findWords<B extends WordBlock<B>>(blocks: readonly B[], keepsLocals: (from: B, to: B) => boolean): void {
+export function findWords<B extends WordBlock<B>>(
+  blocks: readonly B[],
+  keepsLocals: (from: B, to: B) => boolean,
+): void {
   let computed = 0;
   for (const [i, block] of blocks.entries()) {
     const isLoaded = i === 0 || block.predecessors.some((from) => !keepsLocals(from, block));
