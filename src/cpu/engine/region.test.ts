@@ -363,7 +363,7 @@ const randomGraph =
       else if (/^s[bhwd]$/.test(name)) a.op(name, { rs1: DATA, rs2, imm: 8 * random(8) });
       else if (/^l[bhwd]u?$/.test(name)) a.op(name, { rd, rs1: random(8) === 0 ? NOWHERE : DATA, imm: 8 * random(8) });
       else if (/i$|iw$/.test(name)) {
-        const limit = !/^s[lr]/.test(name) || /^slt/.test(name) ? 2048 : name.endsWith("w") ? 32 : 64;
+        const limit = !/^s(ll|r)/.test(name) ? 2048 : name.endsWith("w") ? 32 : 64;
         a.op(name, { rd, rs1, imm: random(limit) - (limit === 2048 ? 1024 * random(2) : 0) });
       } else a.op(name, { rd, rs1, rs2 });
     };
