@@ -248,7 +248,7 @@ export abstract class Emitter {
         this.expr(e.a as Expr);
         if (e.b) this.expr(e.b);
         if (e.c) this.expr(e.c);
-        code.memory(e.op, e.value === 8 ? 3 : 2, e.operand as number);
+        code.memory(e.op, 31 - Math.clz32(e.value as number), e.operand as number);
         break;
       default:
         throw new Error(`unknown IR expression kind ${e.kind}`);

@@ -38,6 +38,7 @@ export abstract class GuestEmitter extends Emitter {
       code.i32Const(width | (load.op ? SIGNED_BIT : 0));
       code.call(this.functionIndex("stackLoad"));
       if (load.type === F64) code.op(0xbf);
+      if (load.type === I32) code.op(0xa7);
       this.checkTrap();
       this.loadStackPage(stack);
       this.close();
@@ -53,6 +54,7 @@ export abstract class GuestEmitter extends Emitter {
     code.i32Const(width | (load.op ? SIGNED_BIT : 0));
     code.call(this.functionIndex("loadSlow"));
     if (load.type === F64) code.op(0xbf);
+    if (load.type === I32) code.op(0xa7);
     this.checkTrap();
     this.close();
   }
@@ -71,6 +73,7 @@ export abstract class GuestEmitter extends Emitter {
       code.i32Const(width);
       code.localGet(value);
       if (source.type === F64) code.op(0xbd);
+      if (source.type === I32) code.op(0xad);
       code.call(this.functionIndex(routine));
       this.checkTrap();
     };
@@ -100,6 +103,7 @@ export abstract class GuestEmitter extends Emitter {
     const { code } = this;
     const width = load.value as number;
     if (load.type === F64) code.memory(loadOpcode(F64, 8), 0, 0);
+    else if (load.type === I32) code.memory(loadOpcode(I32, width), 0, 0);
     else code.memory(load.op ? signedLoadOpcode(width) : loadOpcode(I64, width), 0, 0);
   }
 

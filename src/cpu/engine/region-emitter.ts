@@ -13,6 +13,22 @@ import { GuestEmitter, type StackPage } from "#cpu/engine/guest-emitter.ts";
 import { type Block, isIrreducible, type Region } from "#cpu/engine/region.ts";
 import type { RegisterSet, Translated } from "#cpu/engine/translated.ts";
 import {
+  BITWISE_STEP,
+  COMPARE_STEP,
+  EQZ_I32,
+  isBitwise,
+  isCompare,
+  isEqz,
+  isNatural,
+  isSignExtended,
+  isTruth,
+  isWordConst,
+  isWordLoad,
+  isWrap,
+  wordConst,
+  wordInputs,
+} from "#cpu/engine/words.ts";
+import {
   type Expr,
   ExprKind,
   F64,
@@ -24,6 +40,7 @@ import {
   StmtKind,
   type ValueType,
 } from "#cpu/ir/ir.ts";
+import { CONVERT } from "#cpu/ir/ops.ts";
 import { PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
 import { Code } from "#cpu/wasm/code.ts";
 import type { FunctionBody, FunctionType } from "#cpu/wasm/module.ts";
@@ -58,13 +75,31 @@ export function emitRegion(
 }
 
 /** An exit shared by several places: the registers it writes back, and the branches that go there. */
-type Stub = { readonly dirty: RegisterSet; readonly branches: { readonly place: number; readonly depth: number }[] };
+type Stub = {
+  readonly dirty: RegisterSet;
+  readonly words: Words;
+  readonly branches: { readonly place: number; readonly depth: number }[];
+};
+
+/** Registers as bits. A register is in its i64 local unless it is stale there; then it is in its i32 local. */
+type Words = {
+  /** Known to be a sign-extended 32-bit word. */
+  known: number;
+  /** In its i32 local. */
+  low: number;
+  /** Not in its i64 local. */
+  stale: number;
+  /** Words that are known not to be negative. */
+  natural: number;
+};
+const NO_WORDS: Readonly<Words> = { known: 0, low: 0, stale: 0, natural: 0 };
 
 class RegionEmitter extends GuestEmitter {
   protected readonly tlbLocal: number;
   readonly #region: Region;
   readonly #siblings: Siblings;
   readonly #xLocals: number[] = [];
+  readonly #wordLocals: number[] = [];
   readonly #fLocals: number[] = [];
   readonly #npc: number;
   readonly #exitOffset: number;
@@ -76,6 +111,9 @@ class RegionEmitter extends GuestEmitter {
   readonly #mergeLabels = new Map<Block, number>();
   /** Registers that may be dirty here. */
   #dirty: RegisterSet = { x: 0, f: 0 };
+  #words: Words = { ...NO_WORDS };
+  /** Blocks open at the start of the instruction: what is read deeper may not be read on every path. */
+  #instructionDepth = 0;
   #floatReady = false;
   /** Counts rounds of loops. */
   #budget: { readonly local: number; readonly limit: number } | undefined;
@@ -133,7 +171,7 @@ class RegionEmitter extends GuestEmitter {
   /** Ends the stub's block and emits what lies behind: write back, remember the pc, leave to the dispatcher. */
   #stub(whole: Code, stub: Stub): void {
     whole.end();
-    this.#spill(whole, stub.dirty);
+    this.#spill(whole, stub.dirty, stub.words);
     whole.localGet(0);
     whole.localGet(BASE);
     whole.localGet(this.#exitOffset);
@@ -171,11 +209,15 @@ class RegionEmitter extends GuestEmitter {
   #emitBlock(block: Block): void {
     this.#block = block;
     this.#dirty = { ...block.dirty };
+    this.#words = { known: block.knownWords, low: block.words, stale: block.words, natural: 0 };
     this.#floatReady = block.floatReady;
     this.#offset = block.offset;
     if (block.isLoopHeader) this.#requestCheck();
     for (const instruction of block.instructions) {
       this.#instruction = instruction;
+      this.#instructionDepth = this.depth;
+      // What is written on some paths only must be whole on the others.
+      this.#extend(instruction.writes.x & ~instruction.kills.x);
       this.begin(instruction.temps);
       this.statements(instruction.statements);
       this.#offset += instruction.lengthBytes;
@@ -215,12 +257,15 @@ class RegionEmitter extends GuestEmitter {
   #edge(from: Block, offset: number): void {
     const label = this.#label(from, offset);
     if (label !== undefined) {
+      this.#settleWords(offset);
       this.code.br(this.depth - label);
       return;
     }
     const to = this.#region.byOffset.get(offset);
-    if (to && !isIrreducible(from, to)) this.#tree(to);
-    else if (offset >= 0 && offset < PAGE_BYTES) this.#leaveByStub(offset);
+    if (to && !isIrreducible(from, to)) {
+      this.#settleWords(offset);
+      this.#tree(to);
+    } else if (offset >= 0 && offset < PAGE_BYTES) this.#leaveByStub(offset);
     else this.#jumpFar(() => this.#address(offset));
   }
 
@@ -251,7 +296,10 @@ class RegionEmitter extends GuestEmitter {
     const takenLabel = this.#label(block, taken);
     const otherwise = block.end;
     const otherwiseLabel = this.#label(block, otherwise);
+    if (takenLabel !== undefined) this.#settleWords(taken);
+    else if (otherwiseLabel !== undefined) this.#settleWords(otherwise);
     this.expr(condition);
+    const words = { ...this.#words };
     if (taken === otherwise) {
       code.op(0x1a);
       this.#edge(block, otherwise);
@@ -268,6 +316,7 @@ class RegionEmitter extends GuestEmitter {
       this.#edge(block, taken);
       this.close();
       this.#dirty = dirty;
+      this.#words = words;
       this.#edge(block, otherwise);
     }
   }
@@ -327,6 +376,7 @@ class RegionEmitter extends GuestEmitter {
       this.#jumpFar(() => this.expr(target));
       return;
     }
+    for (const offset of offsets) this.#settleWords(offset);
     const first = offsets[0] as number;
     const count = ((offsets.at(-1) as number) - first) / 2 + 1;
     const index = this.scratch(I64);
@@ -397,6 +447,7 @@ class RegionEmitter extends GuestEmitter {
     this.close();
     this.#load(site.live);
     this.#dirty = { x: 0, f: 0 };
+    this.#words = { ...NO_WORDS };
     this.#edge(block, block.end);
   }
 
@@ -426,6 +477,7 @@ class RegionEmitter extends GuestEmitter {
     this.#dirty = { x: 0, f: 0 };
     this.#floatReady = false;
     const written = s.operand as number;
+    this.#forgetWord(1 << written);
     this.#load({ x: written === 0 ? 0 : 1 << written, f: 0 });
   }
 
@@ -436,10 +488,11 @@ class RegionEmitter extends GuestEmitter {
     code.i32Const(offset);
     code.localSet(this.#exitOffset);
     const { x, f } = this.#dirty;
-    const key = `${x},${f}`;
+    const stale = this.#words.stale & x;
+    const key = `${x},${f},${stale}`;
     let stub = this.#stubs.get(key);
     if (!stub) {
-      stub = { dirty: { x, f }, branches: [] };
+      stub = { dirty: { x, f }, words: { ...NO_WORDS, stale }, branches: [] };
       this.#stubs.set(key, stub);
     }
     stub.branches.push({ place: code.brLater(), depth: this.depth });
@@ -489,10 +542,10 @@ class RegionEmitter extends GuestEmitter {
     return this.#isStackAddress(address) ? this.#stackPage : undefined;
   }
 
-  #spill(code: Code, { x, f }: RegisterSet): void {
+  #spill(code: Code, { x, f }: RegisterSet, words: Readonly<Words> = this.#words): void {
     forEachBit(x, (register) => {
       code.localGet(0);
-      code.localGet(this.#xLocal(register));
+      this.#getWhole(code, register, words);
       code.memory(0x37, 3, VCPU.x + 8 * register);
     });
     forEachBit(f, (register) => {
@@ -505,13 +558,41 @@ class RegionEmitter extends GuestEmitter {
   #xLocal(register: number): number {
     return (this.#xLocals[register] ??= this.locals.allocate(I64));
   }
+  #wordLocal(register: number): number {
+    return (this.#wordLocals[register] ??= this.locals.allocate(I32));
+  }
   #fLocal(register: number): number {
     return (this.#fLocals[register] ??= this.locals.allocate(F64));
   }
 
-  protected getReg(reg: Operand): void {
-    this.code.localGet(this.#xLocal(reg as number));
+  /** All 64 bits of a register, without a note that they have been extended. */
+  #getWhole(code: Code, register: number, { stale, natural }: Readonly<Words>): void {
+    const bit = 1 << register;
+    if ((stale & bit) === 0) {
+      code.localGet(this.#xLocal(register));
+      return;
+    }
+    code.localGet(this.#wordLocal(register));
+    code.op((natural & bit) === 0 ? 0xac : 0xad);
   }
+  protected getReg(reg: Operand): void {
+    const register = reg as number;
+    const wasStale = (this.#words.stale & (1 << register)) !== 0;
+    this.#getWhole(this.code, register, this.#words);
+    if (!wasStale || this.depth !== this.#instructionDepth) return;
+    this.code.localTee(this.#xLocal(register));
+    this.#words.stale &= ~(1 << register);
+  }
+  /** The low word of a register, as i32. */
+  #getWord(register: number): void {
+    const { code } = this;
+    if (this.#words.low & (1 << register)) code.localGet(this.#wordLocal(register));
+    else {
+      code.localGet(this.#xLocal(register));
+      code.op(0xa7);
+    }
+  }
+
   protected setReg(reg: Operand, value: Expr): void {
     if (reg === 0) {
       if (isPure(value)) return;
@@ -519,10 +600,129 @@ class RegionEmitter extends GuestEmitter {
       this.code.op(0x1a);
       return;
     }
-    this.expr(value);
-    this.code.localSet(this.#xLocal(reg as number));
-    this.#dirty.x |= 1 << (reg as number);
+    const register = reg as number;
+    const bit = 1 << register;
+    const { code } = this;
+    if (this.depth !== this.#instructionDepth) {
+      this.expr(value);
+      code.localSet(this.#xLocal(register));
+      this.#forgetWord(bit);
+      this.#dirty.x |= bit;
+      return;
+    }
+    const isWord = isWordLoad(value) || this.#isWord(value);
+    const isNaturalWord = isWord && this.#isNaturalWord(value);
+    const isWholeWordLoad = isWordLoad(value) && value.value === 4;
+    const isLow = isWord && (isWordLoad(value) ? isWholeWordLoad : this.#isLow(value));
+    if (isLow) {
+      if (isWholeWordLoad) this.expr({ ...value, type: I32 });
+      else this.#wordExpr(value);
+      code.localSet(this.#wordLocal(register));
+    }
+    const isConst = isWordConst(value);
+    if (!isLow || isConst) {
+      this.expr(value);
+      code.localSet(this.#xLocal(register));
+    }
+    this.#forgetWord(bit);
+    // Only now: a load that faults must find the register as it was.
+    this.#dirty.x |= bit;
+    const words = this.#words;
+    if (isWord) words.known |= bit;
+    if (isLow) words.low |= bit;
+    if (isLow && !isConst) words.stale |= bit;
+    if (isNaturalWord) words.natural |= bit;
   }
+
+  // 32-bit words
+
+  #forgetWord(bits: number): void {
+    const words = this.#words;
+    words.known &= ~bits;
+    words.low &= ~bits;
+    words.stale &= ~bits;
+    words.natural &= ~bits;
+  }
+  /** True when the i64 expression is a word, as far as is known here. */
+  #isWord(e: Expr): boolean {
+    const inputs = wordInputs(e);
+    return inputs !== -1 && (this.#words.known & inputs) === inputs;
+  }
+  #isNaturalWord(e: Expr): boolean {
+    if (e.kind === ExprKind.Reg) return (this.#words.natural & (1 << (e.operand as number))) !== 0;
+    return isNatural(e);
+  }
+  /** True when a word is best computed as i32: it is one by its operation, or some part of it is in an i32 local. */
+  #isLow(e: Expr): boolean {
+    if (e.kind === ExprKind.Reg) return (this.#words.low & (1 << (e.operand as number))) !== 0;
+    if (isBitwise(e)) return this.#hasLow(e.a as Expr) || this.#hasLow(e.b as Expr);
+    return true;
+  }
+  #hasLow(e: Expr): boolean {
+    return e.kind !== ExprKind.Const && this.#isLow(e);
+  }
+  /** The low word of an i64 expression that is bitwise, a register, a constant, or extended from i32. */
+  #wordExpr(e: Expr): void {
+    const { code } = this;
+    if (e.kind === ExprKind.Reg) this.#getWord(e.operand as number);
+    else if (e.kind === ExprKind.Const) code.i32Const(wordConst(e) as number);
+    else if (isBitwise(e)) {
+      this.#wordExpr(e.a as Expr);
+      this.#wordExpr(e.b as Expr);
+      code.op(e.op - BITWISE_STEP);
+    } else if (isSignExtended(e) || isTruth(e)) this.expr(e.a as Expr);
+    else {
+      this.expr(e);
+      code.op(0xa7);
+    }
+  }
+  /** True when reading all of the expression's 64 bits would extend a register. */
+  #isStale(e: Expr): boolean {
+    return e.kind === ExprKind.Reg && (this.#words.stale & (1 << (e.operand as number))) !== 0;
+  }
+
+  override expr(e: Expr): void {
+    const { code } = this;
+    const a = e.a as Expr;
+    if (isWrap(e) && a.kind === ExprKind.Reg) this.#getWord(a.operand as number);
+    else if (isEqz(e) && this.#isStale(a)) {
+      this.#wordExpr(a);
+      code.op(EQZ_I32);
+    } else if (isCompare(e) && this.#isWordCompare(a, e.b as Expr)) {
+      this.#wordExpr(a);
+      this.#wordExpr(e.b as Expr);
+      code.op(e.op - COMPARE_STEP);
+    } else super.expr(e);
+  }
+  #isWordCompare(a: Expr, b: Expr): boolean {
+    return (this.#isStale(a) || this.#isStale(b)) && this.#isWord(a) && this.#isWord(b);
+  }
+
+  protected override guestStore(store: Stmt): void {
+    const value = store.b as Expr;
+    if (store.op > 4 || !this.#isStale(value)) super.guestStore(store);
+    else super.guestStore({ ...store, b: wrapped(value) });
+  }
+
+  /** Puts registers that are words alone into their i64 locals. */
+  #extend(registers: number): void {
+    forEachBit(this.#words.stale & registers, (register) => {
+      this.#getWhole(this.code, register, this.#words);
+      this.code.localSet(this.#xLocal(register));
+    });
+    this.#words.stale &= ~registers;
+  }
+  /** Puts registers where the block at `offset` wants them. */
+  #settleWords(offset: number): void {
+    const { words, live } = this.#region.byOffset.get(offset) as Block;
+    this.#extend(live.x & ~words);
+    forEachBit(words & ~this.#words.low, (register) => {
+      this.#getWord(register);
+      this.code.localSet(this.#wordLocal(register));
+      this.#words.low |= 1 << register;
+    });
+  }
+
   protected getFReg(reg: Operand): void {
     this.code.localGet(this.#fLocal(reg as number));
   }
@@ -557,6 +757,8 @@ function forEachBit(set: number, each: (index: number) => void): void {
     rest &= rest - 1;
   }
 }
+
+const wrapped = (a: Expr): Expr => ({ ...a, kind: ExprKind.Unary, type: I32, op: CONVERT.wrap[0], a });
 
 const IMPURE: readonly number[] = [ExprKind.GuestLoad, ExprKind.Call, ExprKind.CallIndirect, ExprKind.Atomic];
 /** True when evaluating has no effect. */

@@ -335,11 +335,17 @@ function randomNumbers(seed: number): (below: number) => number {
 }
 
 const FUEL = 31;
+/** Address of memory, and of nothing; what the trap handler works with. */
+const [DATA, NOWHERE, SCRATCH] = [4, 3, 30];
+const WORK = (
+  "add xor and or sub mul addi andi xori ori slti sltiu slli srli srai lui addw subw sllw srlw sraw mulw addiw addiw " +
+  "slliw srliw sraiw divw remuw sltu lb lh lw ld lbu lhu lwu sb sh sw sd"
+).split(" ");
 const BLOCK_BYTES = 64;
 
 /**
  * A random control flow graph over `count` blocks: any block may branch, jump or jump through a register to any other,
- * or call one of the functions; x31 ends it.
+ * or call one of the functions; x31 ends it. Loads may fault, and change nothing then.
  */
 const randomGraph =
   (seed: number, count: number): Program =>
@@ -352,11 +358,24 @@ const randomGraph =
     const register = (): number => 5 + random(12);
     const work = (): void => {
       const [rd, rs1, rs2] = [register(), register(), register()];
-      const name = ["add", "xor", "sub", "addi", "srli", "mul"][random(6)] as string;
-      if (name === "addi") a.op(name, { rd, rs1, imm: random(2048) - 1024 });
-      else if (name === "srli") a.op(name, { rd, rs1, imm: random(63) });
-      else a.op(name, { rd, rs1, rs2 });
+      const name = WORK[random(WORK.length)] as string;
+      if (name === "lui") a.op(name, { rd, imm: random(2 ** 20) << 12 });
+      else if (/^s[bhwd]$/.test(name)) a.op(name, { rs1: DATA, rs2, imm: 8 * random(8) });
+      else if (/^l[bhwd]u?$/.test(name)) a.op(name, { rd, rs1: random(8) === 0 ? NOWHERE : DATA, imm: 8 * random(8) });
+      else if (/i$|iw$/.test(name)) {
+        const limit = !/^s(ll|r)/.test(name) ? 2048 : name.endsWith("w") ? 32 : 64;
+        a.op(name, { rd, rs1, imm: random(limit) - (limit === 2048 ? 1024 * random(2) : 0) });
+      } else a.op(name, { rd, rs1, rs2 });
     };
+    const handler = RAM_BASE + 0xf00;
+    const start = a.at;
+    a.at = STACK;
+    a.bytes(new Uint8Array(64));
+    a.at = start;
+    a.address(DATA, STACK);
+    a.address(T0, handler);
+    a.op("csrrw", { rd: 0, rs1: T0, csr: MTVEC });
+    a.op("lui", { rd: NOWHERE, imm: 0x2000 });
     for (let i = 5; i < 17; i++) a.op("addi", { rd: i, imm: random(2048) });
     a.op("addi", { rd: FUEL, imm: 400 });
     a.op("jal", { rd: 0, imm: first - a.at });
@@ -368,7 +387,7 @@ const randomGraph =
       if (random(4) === 0) a.op("jal", { rd: RA, imm: functions + random(3) * BLOCK_BYTES - a.at });
       const kind = random(5);
       if (kind < 3) {
-        const name = ["beq", "bne", "blt", "bgeu"][random(4)] as string;
+        const name = ["beq", "bne", "blt", "bge", "bltu", "bgeu"][random(6)] as string;
         a.op(name, { rs1: register(), rs2: register(), imm: block(random(count)) - a.at });
       }
       if (kind === 4) {
@@ -386,6 +405,11 @@ const randomGraph =
     }
     a.at = end;
     a.op("wfi");
+    a.at = handler;
+    a.op("csrrs", { rd: SCRATCH, rs1: 0, csr: MEPC });
+    a.op("addi", { rd: SCRATCH, rs1: SCRATCH, imm: 4 });
+    a.op("csrrw", { rd: 0, rs1: SCRATCH, csr: MEPC });
+    a.op("mret");
   };
 
 describe("random control flow graphs", () => {

@@ -7,6 +7,7 @@
  */
 import type { CodePages } from "#cpu/engine/code-pages.ts";
 import type { RegisterSet, Translated, Translations } from "#cpu/engine/translated.ts";
+import { findWords } from "#cpu/engine/words.ts";
 import { JumpHint, StmtKind } from "#cpu/ir/ir.ts";
 import { PAGE_BYTES } from "#cpu/vcpu/layout.ts";
 
@@ -36,6 +37,9 @@ export type Block = {
   readonly dirty: RegisterSet;
   /** Floating point has been found to be on, on every path to the start. */
   floatReady: boolean;
+  /** Registers known to hold 32-bit words at the start, and those of them that are kept as i32; see `words.ts`. */
+  knownWords: number;
+  words: number;
 };
 
 export type Region = {
@@ -105,6 +109,7 @@ export function findRegion(
   findDominators(blocks);
   findDirty(blocks);
   findLive(blocks);
+  findWords(blocks, keepsLocals);
   return { page, entry: first, blocks, byOffset, instructionCount, jumpTargets: found.jumpTargets, callees };
 }
 
@@ -204,6 +209,8 @@ function newBlock(offset: number): Block {
     live: { x: 0, f: 0 },
     dirty: { x: 0, f: 0 },
     floatReady: false,
+    knownWords: 0,
+    words: 0,
   };
 }
 
@@ -307,6 +314,10 @@ function findDirty(blocks: readonly Block[]): void {
     }
   }
 }
+
+/** Blocks that control goes to with the registers in their locals: not what a call returns to. */
+const keepsLocals = (block: Block, next: Block): boolean =>
+  !isIrreducible(block, next) && !isCall(block.instructions.at(-1) as Translated);
 
 /** Backward: what must be in locals. A dirty register must be, since any exit writes it to memory. */
 function findLive(blocks: readonly Block[]): void {

@@ -308,11 +308,12 @@ const probe = (name: string, access: number, tag: number): Routine =>
 const mapEntry = (b: Builder, base: number, host: Expr): Expr =>
   b.add(b.load(I32, b.i32(0), base), b.shrU(host, b.i32(12)));
 
-/** The page maps by host address; a byte is 0 or 1. `awaitPage` returns when the page is there. */
+/** The page maps by host address; a byte is 0 when there is nothing to do. `awaitPage` returns when the page is there. */
 const PAGE_MAP_ROUTINES: readonly Routine[] = [
   routine("markDirty", [I32], undefined, (b, host) => b.store(mapEntry(b, PAGE_MAPS.dirty, host), 0, b.i32(1), 1)),
   routine("awaitPage", [I32], undefined, (b, host) =>
-    b.unlikely(b.load(I32, mapEntry(b, PAGE_MAPS.missing, host), 0, 1), () => b.effect("pageMissing", [b.cpu(), host])),
+    // Whoever sees the 0 sees the page.
+    b.unlikely(b.atomicLoad(1, mapEntry(b, PAGE_MAPS.missing, host)), () => b.effect("pageMissing", [b.cpu(), host])),
   ),
   routine("isDirty", [I32], I32, (b, host) => b.return(b.load(I32, mapEntry(b, PAGE_MAPS.dirty, host), 0, 1))),
 ];

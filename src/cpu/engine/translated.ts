@@ -4,6 +4,7 @@
  */
 import { fusedMultiplyAddRoutine } from "#cpu/engine/emitter.ts";
 import { endsBlock } from "#cpu/engine/interpreter.ts";
+import { type WordEffect, wordEffect } from "#cpu/engine/words.ts";
 import { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, ExprKind, type Stmt, StmtKind, type ValueType } from "#cpu/ir/ir.ts";
 import type { Decoded, Isa } from "#cpu/isa/isa.ts";
@@ -31,6 +32,8 @@ export type Translated = {
   readonly requiresFloat: boolean;
   /** A routine may change what the vCPU's mode is: Enter that resumes. */
   readonly resumes: boolean;
+  /** Whether it leaves a 32-bit word in a register. */
+  readonly words: WordEffect;
 };
 
 const MAX_WORDS = 50_000;
@@ -82,6 +85,7 @@ class Walk {
       touchesMemory: this.#touchesMemory,
       requiresFloat: this.#requiresFloat,
       resumes,
+      words: wordEffect(b.statements),
     };
   }
 

@@ -2,7 +2,7 @@
  * Builds IR. Instruction rows, CSR rows and runtime routines call these methods and nothing else.
  * Arithmetic picks its width from its operands' types.
  */
-import { BINARY, COMPARE, CONVERT, RMW, UNARY } from "#cpu/ir/ops.ts";
+import { ATOMIC_LOAD, BINARY, COMPARE, CONVERT, RMW, UNARY } from "#cpu/ir/ops.ts";
 import {
   type Expr,
   ExprKind,
@@ -365,9 +365,10 @@ export class Builder {
       value: width,
     };
   }
-  atomicLoad(width: 4 | 8, address: Expr, offset = 0): Expr {
+  /** Sequentially consistent; zero-extended. */
+  atomicLoad(width: 1 | 4 | 8, address: Expr, offset = 0): Expr {
     return {
-      ...expr(ExprKind.Atomic, width === 8 ? I64 : I32, width === 8 ? 0xfe11 : 0xfe10, address),
+      ...expr(ExprKind.Atomic, width === 8 ? I64 : I32, ATOMIC_LOAD[width], address),
       value: width,
       operand: offset,
     };

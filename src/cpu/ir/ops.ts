@@ -106,3 +106,6 @@ export const RMW = {
   exchange: [0xfe41, 0xfe42],
   compareExchange: [0xfe48, 0xfe49],
 } as const;
+
+/** Atomic loads by width in bytes; 1 and 4 give i32, 8 gives i64 (threads proposal, "load"). */
+export const ATOMIC_LOAD = { 1: 0xfe12, 4: 0xfe10, 8: 0xfe11 } as const;

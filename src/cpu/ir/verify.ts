@@ -10,7 +10,7 @@
  *  - an instruction has no parameters and does not return; a routine has no guest registers or operands.
  */
 import { type Expr, ExprKind, F32, F64, I32, I64, type Stmt, StmtKind, type ValueType } from "#cpu/ir/ir.ts";
-import { BINARY, COMPARE, CONVERT, RMW, UNARY } from "#cpu/ir/ops.ts";
+import { ATOMIC_LOAD, BINARY, COMPARE, CONVERT, RMW, UNARY } from "#cpu/ir/ops.ts";
 
 export type Signature = { readonly params: readonly ValueType[]; readonly results: readonly ValueType[] };
 
@@ -50,7 +50,7 @@ function addShapes(to: Map<number, Shape>, opcodes: readonly number[], result: V
   });
 }
 const COMPARE_EXCHANGE: readonly number[] = RMW.compareExchange;
-const ATOMIC_LOADS: readonly number[] = [0xfe10, 0xfe11];
+const ATOMIC_LOADS: readonly number[] = Object.values(ATOMIC_LOAD);
 
 /** What breaks the rules, a sentence each; empty when nothing does. */
 export function verifyIr(
