@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { Emulator } from "../bench/emulator.ts";
 import { guestPrograms } from "../bench/guest-programs.ts";
 import { GUEST_READY, GuestSession } from "../bench/guest-session.ts";
-import { findPeers, type Peer, startCommand } from "../bench/peers.ts";
+import { findQemu, startCommand, type SystemPeer } from "../bench/peers.ts";
 import { type Row, SUITES } from "../bench/suites.ts";
 import { fetchGuest } from "../guest/fetch-guest.mjs";
 import { createProgress } from "../support/progress.mjs";
@@ -40,10 +40,10 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-function build(folder: string): Peer {
-  if (folder === "qemu") return findPeers(["qemu"], []).peers[0] as Peer;
+function build(folder: string): SystemPeer {
+  if (folder === "qemu") return findQemu();
   const args = [join(resolve(folder), "tinamou-system-riscv64.js")];
-  return { name: folder, version: "", command: { program: process.execPath, args } };
+  return { kind: "system", name: folder, version: "", command: { program: process.execPath, args } };
 }
 
 function rowOf(name: string): Row {
