@@ -26,9 +26,14 @@ export async function spoilRound(journey: Journey, round: number): Promise<strin
   });
   let what: string;
   try {
-    const spoiled = spoil[way](journey, { source, destination, proxy });
+    let isOver = false;
+    const spoiled = spoil[way](journey, { source, destination, proxy, isOver: () => isOver });
     await source.execute("migrate", { uri: proxy.uri });
-    what = await Promise.race([spoiled, untilOver(source).then(() => "it was over before")]);
+    const over = untilOver(source).then(() => {
+      isOver = true;
+      return "it was over before";
+    });
+    what = await Promise.race([spoiled, over]);
     const { status, ["error-desc"]: why = "" } = await untilOver(source);
     if (status === "completed") {
       const to = await untilOver(destination);
@@ -45,7 +50,13 @@ export async function spoilRound(journey: Journey, round: number): Promise<strin
   return `${source.kind}: ${what}; then ${await goodRound(journey)}`;
 }
 
-type Spoiled = { readonly source: Side; readonly destination: Side; readonly proxy: Proxy };
+type Spoiled = {
+  readonly source: Side;
+  readonly destination: Side;
+  readonly proxy: Proxy;
+  /** The migration has ended: the machine may be at the destination. */
+  readonly isOver: () => boolean;
+};
 const spoil = {
   async cut({ random }: Journey, { proxy }: Spoiled) {
     const way = random.one(["down", "down", "down", "up"] as const);
@@ -57,9 +68,10 @@ const spoil = {
     await proxy.cutAfter("down", 0);
     return `cut after ${LATE_MS} ms`;
   },
-  async kill({ random }: Journey, { destination }: Spoiled) {
+  async kill({ random }: Journey, { destination, isOver }: Spoiled) {
     const afterMs = random.below(MOST_MS);
     await sleep(afterMs);
+    if (isOver()) return "it was over before";
     await destination.end();
     return `destination killed after ${afterMs} ms`;
   },
