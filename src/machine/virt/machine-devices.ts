@@ -22,6 +22,7 @@ import { VIRT_IRQ, VIRT_MEMORY_MAP, VIRT_VIRTIO_COUNT, virtioEntry } from "#mach
 import { virtFwCfgItems } from "#machine/virt/fw-cfg-items.ts";
 import { blkOptions, consoleOptions, DeviceError, rngOptions } from "#machine/virt/virtio-options.ts";
 import { VirtBlock } from "#machine/virt/virt-layout.ts";
+import { DirtyMap } from "#memory/dirty-map.ts";
 
 /** Every hart starts here, in the boot ROM. */
 export const VIRT_RESET_VECTOR = BigInt(VIRT_MEMORY_MAP.mrom.base);
@@ -103,7 +104,7 @@ export function makeMachineDevices(
       memory: new Uint8Array(memory, ram.host, ram.sizeBytes),
       setRomd: (on) => ports.setFlashReadable(block, on),
       require: (offset, lengthBytes) => ports.requireMemory(ram.host + offset, lengthBytes),
-      ...flashStore(memory, ram.host, ports.disks.get(`pflash${index}`)),
+      store: flashStore(memory, layout, ram.host, ports.disks.get(`pflash${index}`)),
     });
     add(index === 0 ? flash0.base : flash1.base, flash);
   });
@@ -127,19 +128,20 @@ function ignoredWrites(sizeBytes: number): MmioRegion {
   return { sizeBytes, accessSizes: [1, 2, 4, 8], read: () => 0, write: () => {} };
 }
 
-/** Bytes that the guest programs go to the flash's file; the order of writes is kept. */
+/** What the guest programs is marked as written, and goes to the flash's file; the order of writes is kept. */
 function flashStore(
   memory: ArrayBufferLike,
+  layout: MemoryLayout,
   host: number,
   disk: Disk | undefined,
-): { store?: (offset: number, lengthBytes: number) => void } {
-  if (!disk || disk.readOnly) return {};
+): (offset: number, lengthBytes: number) => void {
+  const dirty = new DirtyMap(memory, layout);
   let last = Promise.resolve();
-  return {
-    store(offset, lengthBytes) {
-      const bytes = new Uint8Array(memory, host + offset, lengthBytes).slice();
-      last = last.then(() => disk.write(offset, bytes)).catch(() => {});
-    },
+  return (offset, lengthBytes) => {
+    dirty.mark(host + offset, lengthBytes);
+    if (!disk || disk.readOnly) return;
+    const bytes = new Uint8Array(memory, host + offset, lengthBytes).slice();
+    last = last.then(() => disk.write(offset, bytes)).catch(() => {});
   };
 }
 
