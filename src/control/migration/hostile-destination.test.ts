@@ -9,6 +9,8 @@ const SLOW = { bandwidth: 100_000 };
 const MAP_BYTES = RAM_BYTES / 4096 / 8;
 
 /** A source whose destination has the machine. */
+type Source = ReturnType<typeof startSource>;
+
 async function inPostcopy(options: SourceOptions = SLOW) {
   const source = startSource(options);
   await until(() => source.statuses.includes("active"));
@@ -16,7 +18,7 @@ async function inPostcopy(options: SourceOptions = SLOW) {
   await until(() => source.statuses.includes("postcopy-active"));
   return source;
 }
-async function untilPaused(source: ReturnType<typeof startSource>, times = 1): Promise<string | undefined> {
+async function untilPaused(source: Source, times = 1): Promise<string | undefined> {
   const paused = (one: MigrationStatus): boolean => one === "postcopy-paused";
   await until(() => source.statuses.filter(paused).length >= times);
   expect(source.machine.isRunning).toBe(false);
@@ -148,21 +150,37 @@ test("a recovery that hangs is paused, or goes wrong, as often as it likes; then
     expect(outgoing.errorText).toBe(`the destination's map of the RAM block '${RAM}' has ${lengthBytes} bytes`);
   }
 
-  outgoing.resume(source.open);
-  const next = wires.length;
-  await until(() => wires.length > next);
-  const wire = wires.at(-1) as ScriptedChannel;
-  wire.pong(HAS_PACKAGE);
-  for (const { name, sizeBytes } of source.board.migration.ram.blocks) {
-    await untilAsked(wire, name);
-    wire.bitmap(name, new Uint8Array(8 * Math.ceil(sizeBytes / 4096 / 64)).fill(0xff));
-  }
-  wire.answer(6, (to) => to.u32(1));
+  const wire = await recovered(source);
   await until(() => outgoing.info().ram?.remaining === 0);
   wire.shut(0);
   await source.over;
   expect(statuses.slice(-3)).toEqual(["postcopy-recover", "postcopy-active", "completed"]);
 });
+
+test("a machine that the destination had before it was recovered may have run there: no refusal brings it back", async () => {
+  const source = await inPostcopy();
+  source.wire.leave();
+  await untilPaused(source);
+  const wire = await recovered(source);
+  wire.shut(1);
+  expect(await untilPaused(source, 2)).toBe("the destination could not load the machine");
+  expect(source.machine.isRunning).toBe(false);
+});
+
+/** A new connection over which a destination goes on that has everything. */
+async function recovered({ outgoing, open, wires, board }: Source): Promise<ScriptedChannel> {
+  const before = wires.length;
+  outgoing.resume(open);
+  await until(() => wires.length > before);
+  const wire = wires.at(-1) as ScriptedChannel;
+  wire.pong(HAS_PACKAGE);
+  for (const { name, sizeBytes } of board.migration.ram.blocks) {
+    await untilAsked(wire, name);
+    wire.bitmap(name, new Uint8Array(8 * Math.ceil(sizeBytes / 4096 / 64)).fill(0xff));
+  }
+  wire.answer(6, (to) => to.u32(1));
+  return wire;
+}
 
 /** The source wants to know what the destination has of a block. */
 function untilAsked(wire: ScriptedChannel, block: string): Promise<void> {

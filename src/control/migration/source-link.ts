@@ -98,9 +98,10 @@ export class SourceLink {
   untilOver(): Promise<void> {
     return this.#until(() => this.#isOver);
   }
-  /** The destination has said that it cannot load the machine, and had not loaded it before. */
+  /** The destination has said that it cannot load the machine, which it cannot have run: it was sent over this link. */
   get isRefused(): boolean {
-    return this.#failure instanceof RefusedError && !this.#pongs.has(Ping.Loaded);
+    const mayRun = this.#pongs.has(Ping.Loaded) || this.#pongs.has(Ping.HasPackage);
+    return this.#failure instanceof RefusedError && !mayRun;
   }
   /** Why nothing comes back any more, if that is so. */
   get failure(): Error | undefined {
