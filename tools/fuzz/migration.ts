@@ -34,31 +34,6 @@ import { Board } from "./board.ts";
 import { damaged } from "./mutation.ts";
 import { must, target } from "./target.ts";
 
-/** A stream with a few pages of each block. */
-async function goodStream(): Promise<Uint8Array> {
-  const { migration: port } = new Board();
-  const { ram: memory } = port;
-  const chunks: Uint8Array[] = [];
-  const out = new StreamWriter({ write: async (bytes) => void chunks.push(bytes.slice()) });
-  const ram = new RamSaver(memory);
-  // What earlier boards have marked does not matter.
-  memory.dirty.collect(0, memory.dirty.pages, new Uint8Array(memory.dirty.pages));
-  for (const { host } of memory.blocks) memory.dirty.mark(host, 2 * 4096);
-  new Uint8Array(memory.memory)[(memory.blocks[0]?.host ?? 0) + 100] = 1;
-  await ram.sync();
-  writeHeader(out);
-  writeCommand(out, Command.OpenReturnPath);
-  writeCommand(out, Command.Ping, Uint8Array.of(0, 0, 0, 1));
-  writeRamStart(out, ram);
-  while (ram.remaining > 0) writeRamPart(out, ram, 5);
-  writeRamEnd(out);
-  const sections = saveSections(port);
-  await writeSections(out, sections);
-  await writeEnd(out, sections);
-  await out.drain();
-  return new Uint8Array(Buffer.concat(chunks));
-}
-
 /** What a stream must not touch: control words but for its own, the doorbell's and the clock's, and TLBs. */
 export function guarded({ ram: { memory } }: MigrationPort, { layout }: Board): readonly Uint8Array[] {
   const view = (start: number, end: number): Uint8Array => new Uint8Array(memory, start, end - start);
@@ -76,56 +51,64 @@ export function sum(bytes: Uint8Array): number {
   return hash;
 }
 
-/** The same as a postcopy: half of the pages follow the machine's state. */
-async function postcopyStream(): Promise<Uint8Array> {
+/** What a source sends that has `pages` pages of each block to send. */
+async function streamOf(
+  pages: number,
+  write: (out: StreamWriter, ram: RamSaver, port: MigrationPort) => Promise<void>,
+): Promise<Uint8Array> {
   const { migration: port } = new Board();
   const { ram: memory } = port;
   const chunks: Uint8Array[] = [];
   const out = new StreamWriter({ write: async (bytes) => void chunks.push(bytes.slice()) });
   const ram = new RamSaver(memory);
+  // What earlier boards have marked does not matter.
   memory.dirty.collect(0, memory.dirty.pages, new Uint8Array(memory.dirty.pages));
-  for (const { host } of memory.blocks) memory.dirty.mark(host, 4 * 4096);
+  for (const { host } of memory.blocks) memory.dirty.mark(host, pages * 4096);
+  new Uint8Array(memory.memory)[(memory.blocks[0]?.host ?? 0) + 100] = 1;
   await ram.sync();
+  await write(out, ram, port);
+  await out.drain();
+  return new Uint8Array(Buffer.concat(chunks));
+}
+/** The pages that are left, and the end. */
+function writeRest(out: StreamWriter, ram: RamSaver): void {
+  while (ram.remaining > 0) writeRamPart(out, ram, 5);
+  writeRamEnd(out);
+}
+
+const good = await streamOf(2, async (out, ram, port) => {
+  writeHeader(out);
+  writeCommand(out, Command.OpenReturnPath);
+  writeCommand(out, Command.Ping, Uint8Array.of(0, 0, 0, 1));
+  writeRamStart(out, ram);
+  writeRest(out, ram);
+  const sections = saveSections(port);
+  await writeSections(out, sections);
+  await writeEnd(out, sections);
+});
+/** The same as a postcopy: half of the pages follow the machine's state. */
+const goodPostcopy = await streamOf(4, async (out, ram, port) => {
   writeHeader(out);
   writeCommand(out, Command.OpenReturnPath);
   writeAdvise(out);
   writeRamStart(out, ram);
   writeRamPart(out, ram, 6);
-  await writeDiscards(out, ram, memory.blocks);
+  await writeDiscards(out, ram, port.ram.blocks);
   writePing(out, Ping.Discarded);
   await writePackage(out, saveSections(port));
-  while (ram.remaining > 0) writeRamPart(out, ram, 5);
-  writeRamEnd(out);
+  writeRest(out, ram);
   out.u8(Mark.Eof);
-  await out.drain();
-  return new Uint8Array(Buffer.concat(chunks));
-}
-
+});
 /** What follows when that was interrupted: everything again that may be missing. */
-async function recoveryStream(): Promise<Uint8Array> {
-  const { migration: port } = new Board();
-  const { ram: memory } = port;
-  const chunks: Uint8Array[] = [];
-  const out = new StreamWriter({ write: async (bytes) => void chunks.push(bytes.slice()) });
-  const ram = new RamSaver(memory);
-  memory.dirty.collect(0, memory.dirty.pages, new Uint8Array(memory.dirty.pages));
-  for (const { host } of memory.blocks) memory.dirty.mark(host, 4 * 4096);
-  await ram.sync();
+const goodRecovery = await streamOf(4, async (out, ram, port) => {
   writePing(out, Ping.HasPackage);
-  await writeDiscards(out, ram, memory.blocks);
+  await writeDiscards(out, ram, port.ram.blocks);
   await writePackage(out, saveSections(port));
-  for (const block of memory.blocks) writeBitmapRequest(out, block);
+  for (const block of port.ram.blocks) writeBitmapRequest(out, block);
   writeCommand(out, Command.PostcopyResume);
-  while (ram.remaining > 0) writeRamPart(out, ram, 5);
-  writeRamEnd(out);
+  writeRest(out, ram);
   out.u8(Mark.Eof);
-  await out.drain();
-  return new Uint8Array(Buffer.concat(chunks));
-}
-
-const good = await goodStream();
-const goodPostcopy = await postcopyStream();
-const goodRecovery = await recoveryStream();
+});
 /** Most of what can be wrong is in the sections behind the pages. */
 const DEVICES_BYTES = 90_000;
 const [pages, devices] = [good.subarray(0, -DEVICES_BYTES), good.subarray(-DEVICES_BYTES)];
