@@ -13,6 +13,7 @@ import { buildIfNeeded } from "../build.mjs";
 import { fetchGuest } from "../guest/fetch-guest.mjs";
 import { Qmp } from "../peers/qmp.ts";
 import { parseEvents } from "../report/events.ts";
+import { groundTruth } from "../report/ground-truth.ts";
 import { makePage } from "../report/page.ts";
 import { makeTimeline } from "../report/timeline.ts";
 import { ROOT } from "../setup.mjs";
@@ -117,7 +118,10 @@ async function demo(file: string, folder: string, sides: Side[]): Promise<void> 
   say("\n(destination) info migrate");
   const text: unknown = await destination.qmp.execute("human-monitor-command", { "command-line": "info migrate" });
   say((text as string).replaceAll("\r\n", "\n"));
-  writeFileSync(file, makePage(makeTimeline(parseEvents(readFileSync(trace, "utf8")))));
+  const timeline = makeTimeline(parseEvents(readFileSync(trace, "utf8")));
+  const seen = groundTruth(timeline).vcpuBlocktimeNs.map((ns) => Math.round(ns / 1e6));
+  say(`The vCPUs' own threads saw that they stood still for ${seen.join(" and ")} ms, until they ran again.`);
+  writeFileSync(file, makePage(timeline));
   say(`The picture of it: ${resolve(file)}`);
 }
 

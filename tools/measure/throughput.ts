@@ -1,0 +1,63 @@
+/**
+ * How fast an idle machine whose memory is full of random data goes to another process's place: precopy over a unix socket,
+ * without a limit, source and destination in this process.
+ *
+ *   npx tsx tools/measure/throughput.ts [ROUNDS]
+ */
+import { randomFillSync } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type * as Api from "../../src/app/api/index.ts";
+import { buildIfNeeded } from "../build.mjs";
+import { fetchGuest } from "../guest/fetch-guest.mjs";
+import { ROOT } from "../setup.mjs";
+import { createProgress } from "../support/progress.mjs";
+
+const MIB = 1 << 20;
+const MEMORY_MIB = 512;
+/** What the guest has for itself at the beginning, and a little at the end. */
+const [FIRST_MIB, LAST_MIB] = [128, 500];
+const RAM_BASE = 0x8000_0000;
+
+async function main(rounds: number): Promise<void> {
+  const log = createProgress();
+  await buildIfNeeded(ROOT, log);
+  const { Machine } = (await import(new URL("../../dist/index.js", import.meta.url).href)) as typeof Api;
+  const guest = await fetchGuest({ log });
+  const options = { firmware: guest.firmware, memory: `${MEMORY_MIB}M`, smp: 1 };
+  const append = "console=ttyS0 quiet";
+  let machine = await Machine.create({ ...options, kernel: guest.kernel, initrd: guest.initrd, append });
+  const folder = mkdtempSync(join(tmpdir(), "tinamou-throughput-"));
+  try {
+    await machine.start();
+    await machine.console.waitFor(/Tinamou guest ready[^]*# /);
+    await machine.stop();
+    for (let mib = FIRST_MIB; mib < LAST_MIB; mib++) {
+      machine.writeMemory(RAM_BASE + mib * MIB, randomFillSync(new Uint8Array(MIB)));
+    }
+    await machine.start();
+    for (let round = 0; round < rounds; round++) {
+      const uri = `unix:${join(folder, String(round))}`;
+      const next = await Machine.create({ ...options, args: ["-incoming", uri] });
+      machine.migration.setParameters({ "max-bandwidth": 0 });
+      const before = process.cpuUsage();
+      machine.migration.migrate({ uri });
+      const { status, ram, "total-time": totalMs = 0, "error-desc": why } = await machine.migration.untilOver();
+      const cpu = process.cpuUsage(before);
+      if (status !== "completed" || !ram) throw new Error(`the migration is ${status}: ${why}`);
+      await next.arrived;
+      const nsPerByte = ((cpu.user + cpu.system) * 1000) / ram.transferred;
+      const speed = Math.round(ram.transferred / 1000 / totalMs);
+      console.log(`${speed} MB/s, ${totalMs} ms, ${nsPerByte.toFixed(2)} ns of CPU a byte`);
+      await machine.quit();
+      machine = next;
+    }
+  } finally {
+    await machine.quit();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+await main(Number(process.argv[2] ?? 4));
+process.exit();
