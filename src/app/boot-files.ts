@@ -8,7 +8,7 @@ import { isAbsolute, join } from "node:path";
 import { StartError } from "#app/start-error.ts";
 import type { BootConfig } from "#machine/config.ts";
 import { decodeDeviceTree } from "#machine/device-tree.ts";
-import type { BootFiles } from "#machine/machine.ts";
+import type { BootFiles } from "#machine/machine-boot.ts";
 
 /** Names of the default firmware, ours and QEMU's. */
 const FIRMWARE_NAMES = ["fw_dynamic.bin", "opensbi-riscv64-generic-fw_dynamic.bin"];

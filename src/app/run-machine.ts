@@ -26,7 +26,8 @@ import { Migration } from "#control/migration/migration.ts";
 import type { OpenSnapshot } from "#control/snapshot/snapshot-load.ts";
 import { openSnapshot, type Snapshots } from "#control/snapshot/snapshots.ts";
 import type { MachineConfig } from "#machine/config.ts";
-import { Machine, makeBootPlan } from "#machine/machine.ts";
+import { Machine } from "#machine/machine.ts";
+import { makeBootPlan } from "#machine/machine-boot.ts";
 import { nodeRandom } from "#platform/node/random.ts";
 
 const IDLE_MS = 1 << 30;

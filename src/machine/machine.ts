@@ -9,35 +9,30 @@ import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import { OperationQueue } from "#core/operation-queue.ts";
 import { waitAsync } from "#core/wait-async.ts";
-import { isaExtensions, isaString } from "#cpu/isa/riscv/extensions.ts";
 import { CONTROL, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { DirtyMap } from "#memory/dirty-map.ts";
 import { PageMissing } from "#hw/bus/page-missing.ts";
 import type { Dma } from "#hw/bus/types.ts";
 import type { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
-import { encodeDeviceTree, decodeDeviceTree } from "#machine/device-tree.ts";
 import type { MachineConfig } from "#machine/config.ts";
-import { isElf } from "#machine/boot/elf.ts";
-import { loadKernelImage } from "#machine/boot/kernel-image.ts";
 import { answerMmio } from "#machine/mmio-mailbox.ts";
 import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
 import { MemoryMissingError } from "#machine/memory-missing-error.ts";
 import { PageFaults } from "#machine/page-faults.ts";
 import { guestDma, requirePages } from "#machine/guest-dma.ts";
+import { type BootFiles, makeBootPlan } from "#machine/machine-boot.ts";
 import { allocateMemory } from "#machine/machine-memory.ts";
 import { MigrationPort } from "#machine/migration-port.ts";
 import { rtcClock } from "#machine/rtc-clock.ts";
 import type { ThreadData } from "#machine/vcpu-thread.ts";
-import { type BootImage, type BootPlan, planBoot } from "#machine/virt/boot-plan.ts";
-import { patchChosen, patchMemory } from "#machine/virt/chosen.ts";
+import type { BootPlan } from "#machine/virt/boot-plan.ts";
 import { makeMachineDevices, type MachineDevices } from "#machine/virt/machine-devices.ts";
 import { VIRT_MEMORY_MAP } from "#machine/virt/memory-map.ts";
 import { migrationSections } from "#machine/virt/migration-sections.ts";
 import { resetRom } from "#machine/virt/reset-rom.ts";
 import { makeSharedDevices, type SharedDevices } from "#machine/virt/shared-devices.ts";
-import { virtDeviceTree } from "#machine/virt/virt-device-tree.ts";
-import { cpuExtensions, setRegionReadable, VirtBlock, virtLayout, writeRegions } from "#machine/virt/virt-layout.ts";
+import { setRegionReadable, VirtBlock, virtLayout, writeRegions } from "#machine/virt/virt-layout.ts";
 
 /** What a machine asks of its host. */
 export type MachineHost = {
@@ -56,14 +51,6 @@ export type MachineHost = {
 };
 export type ThreadHandle = { terminate(): Promise<void> };
 
-/** The contents of the files that a machine boots from. */
-export type BootFiles = {
-  readonly firmware?: Uint8Array | undefined;
-  readonly kernel?: Uint8Array | undefined;
-  readonly initrd?: Uint8Array | undefined;
-  readonly dtb?: Uint8Array | undefined;
-};
-
 export type MachineEvent =
   /** Without `byGuest` somebody outside has asked for it. With `onShutdown` "pause" a "stop" follows. */
   | { readonly kind: "shutdown"; readonly exitCode: number; readonly byGuest: boolean; readonly isReset: boolean }
@@ -75,60 +62,8 @@ export type MachineEvent =
 /** What happens when the guest resets itself or powers off; may be changed while the machine runs. */
 export type MachineActions = { onReboot: MachineConfig["onReboot"]; onShutdown: MachineConfig["onShutdown"] };
 
-const SEED_BYTES = 32;
 /** How long somebody who looks at memory waits for a page. */
 const PAGE_PATIENCE_NS = 5e9;
-
-/** The boot plan of a configuration; its `fdtBlob` is what `dumpdtb` writes. Throws `BootError`, `ImageError`. */
-export function makeBootPlan(config: MachineConfig, files: BootFiles, random: Random): BootPlan {
-  const extensions = cpuExtensions(config.cpu);
-  const kernelCommandLine = config.boot.append;
-  const hasFlash = (index: number): boolean =>
-    config.drives.some((d) => d.interface === "pflash" && (d.index ?? 0) === index);
-  const rngSeed = new Uint8Array(SEED_BYTES);
-  // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- not an array: the port's own fill
-  random.fill(rngSeed);
-  return planBoot({
-    memoryBytes: config.memoryBytes,
-    firmware: files.firmware && firmwareImage(files.firmware, config.boot.bios),
-    kernel: files.kernel && loadKernelImage(files.kernel, config.boot.kernel ?? "kernel"),
-    initrd: files.initrd,
-    flash0: hasFlash(0),
-    flash1: hasFlash(1),
-    deviceTree(initrd) {
-      const chosen = {
-        ...(kernelCommandLine === undefined ? {} : { kernelCommandLine }),
-        ...(initrd ? { initrd } : {}),
-        rngSeed,
-      };
-      if (files.dtb) {
-        const tree = decodeDeviceTree(files.dtb);
-        patchChosen(tree, chosen);
-        patchMemory(tree, config.memoryBytes);
-        return encodeDeviceTree(tree);
-      }
-      return encodeDeviceTree(
-        virtDeviceTree({
-          smp: config.smp.cpus,
-          memoryBytes: config.memoryBytes,
-          isa: {
-            isaString: isaString(extensions),
-            extensions: isaExtensions(extensions),
-            mmuType: "riscv,sv57",
-            ...(extensions.zicbom ? { cbomBlockBytes: 64 } : {}),
-            ...(extensions.zicboz ? { cbozBlockBytes: 64 } : {}),
-          },
-          aclint: config.machineOptions.aclint,
-          ...chosen,
-        }),
-      );
-    },
-  });
-}
-
-function firmwareImage(bytes: Uint8Array, name: string): BootImage {
-  return isElf(bytes) ? loadKernelImage(bytes, name) : { kind: "raw", data: bytes };
-}
 
 export class Machine {
   readonly config: MachineConfig;

@@ -8,7 +8,7 @@ import { ImageError } from "#machine/boot/image-error.ts";
 import { loadKernelImage } from "#machine/boot/kernel-image.ts";
 import { makeElf, makeImage, makeZboot } from "#machine/boot/testing/images.ts";
 import { decodeDeviceTree, DeviceTreeError, encodeDeviceTree } from "#machine/device-tree.ts";
-import { makeBootPlan } from "#machine/machine.ts";
+import { makeBootPlan } from "#machine/machine-boot.ts";
 import { BootError } from "#machine/virt/boot-plan.ts";
 import { patchChosen, patchMemory } from "#machine/virt/chosen.ts";
 import { VIRT_MEMORY_MAP } from "#machine/virt/memory-map.ts";
