@@ -33,7 +33,7 @@ const FIRMWARE_PATTERNS = ["./usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynam
 /** In loading order. A kernel that has one of them built in has no file for it, which is fine. */
 const VIRTIO_MODULES = ["virtio", "virtio_ring", "virtio_mmio", "virtio_blk", "rng-core", "virtio-rng"];
 const DEVICE_MODULES = [...VIRTIO_MODULES, "virtio_balloon", "virtio_console"];
-const FILESYSTEM_MODULES = ["crc16", "mbcache", "jbd2", "ext4"];
+const FILESYSTEM_MODULES = ["crc16", "crc32c_generic", "mbcache", "jbd2", "ext4"];
 export const GUEST_MODULES = [...DEVICE_MODULES, ...FILESYSTEM_MODULES];
 
 /**
