@@ -1,6 +1,9 @@
-/** Starts the threads of migrations in Node. */
-import { Worker } from "node:worker_threads";
+/**
+ * Starts the threads of migrations in Node: one for the stream, one for its connections and whatever must not wait.
+ */
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { distFile } from "#app/dist-files.ts";
+import { nodePort } from "#app/node-port.ts";
 import type { LogTarget, MigrationMessage } from "#app/thread-host.ts";
 import type { MigrationHost } from "#control/migration/migration.ts";
 import type { LogConfig } from "#core/log.ts";
@@ -9,23 +12,27 @@ import type { LogConfig } from "#core/log.ts";
 export function migrationHost(log: LogTarget | undefined, logConfig: LogConfig | undefined): MigrationHost {
   return {
     startMigration(thread) {
-      const worker = new Worker(distFile("start-thread.cjs"), { workerData: "migration" });
-      worker.postMessage({ thread, log, logConfig } satisfies MigrationMessage);
+      const { port1, port2 } = new MessageChannel();
+      const start = (program: string, port: MessagePort): Worker => {
+        const worker = new Worker(distFile("start-thread.cjs"), { workerData: program });
+        worker.postMessage({ thread, log, logConfig, port } satisfies MigrationMessage, [port]);
+        return worker;
+      };
+      const workers = [start("migration", port1), start("migration-link", port2)] as const;
       let isWanted = true;
       return {
-        port: {
-          post: (message) => worker.postMessage(message),
-          listen: (receive) => void worker.on("message", receive),
-        },
+        port: nodePort(workers[0]),
         onEnd(listener) {
-          worker.on("error", (error) => listener(`internal error in the migration's thread: ${error.message}`));
-          worker.on("exit", () => {
-            if (isWanted) listener("the migration's thread has ended");
-          });
+          for (const worker of workers) {
+            worker.on("error", (error) => listener(`internal error in a thread of the migration: ${error.message}`));
+            worker.on("exit", () => {
+              if (isWanted) listener("a thread of the migration has ended");
+            });
+          }
         },
         async terminate() {
           isWanted = false;
-          await worker.terminate();
+          await Promise.all(workers.map((worker) => worker.terminate()));
         },
       };
     },

@@ -1,4 +1,5 @@
 /** What a worker thread is given to run, and what it makes of it. */
+import type { MessagePort } from "node:worker_threads";
 import type { MigrationThreadData } from "#control/migration/thread.ts";
 import type { LogConfig, LogSink } from "#core/log.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
@@ -17,11 +18,13 @@ export type StartMessage = {
   readonly log: LogTarget | undefined;
   readonly engine: Engine;
 };
-/** The first message to the thread of a migration. */
+/** The first message to both threads of a migration. */
 export type MigrationMessage = {
   readonly thread: MigrationThreadData;
   readonly log: LogTarget | undefined;
   readonly logConfig: LogConfig | undefined;
+  /** To the other one. */
+  readonly port: MessagePort;
 };
 
 export function threadHost(log: LogTarget | undefined): ThreadHost {

@@ -6,8 +6,10 @@
  * A waiter is in the ring once at most, so a ring with a slot for each cannot overflow, however many faults come and go
  * unread. The page word is what its owner sleeps on: page + 1 in the low bits, 0 when it waits for nothing; the high
  * bits count how often it was asked to look up (`rouse`), so that a sleeper never misses that.
- * Thread: each record its waiter's; `take` the one consumer's, `read`, `release` and `rouse` any.
+ * Thread: each record its waiter's; `take` the one consumer's, `read`, `release` and `rouse` any; `isTaken` and `setTaken`
+ * whoever holds the lock.
  */
+import { SharedLock } from "#core/shared-lock.ts";
 import { waitAsync } from "#core/wait-async.ts";
 import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
 
@@ -16,6 +18,7 @@ export const DEVICE_PLACES = 16;
 
 const HEAD_WORD = 0;
 const TAIL_WORD = 1;
+const LOCK_WORD = 2;
 const RING_WORD = 16;
 /** A power of two, for the 64 vCPUs that a machine may have and the devices. */
 const RING_SLOTS = 128;
@@ -26,6 +29,8 @@ const PAGE = 0;
 const SERIAL = 1;
 const SINCE = 2;
 const IN_RING = 4;
+/** The serial that was taken last. */
+const TAKEN = 5;
 
 const PAGE_MASK = (1 << 21) - 1;
 const ROUSE_STEP = PAGE_MASK + 1;
@@ -34,6 +39,8 @@ export type WaiterRecord = { readonly page: number; readonly sinceNs: number; re
 
 export class PageFaultRing {
   readonly waiters: number;
+  /** Held by who takes a fault, until it is accounted. */
+  readonly lock: SharedLock;
   readonly #words: Int32Array;
   readonly #times: Float64Array;
   readonly #start: number;
@@ -43,6 +50,7 @@ export class PageFaultRing {
     this.#words = new Int32Array(memory);
     this.#times = new Float64Array(memory, 0, Math.floor(memory.byteLength / 8));
     this.#start = layout.faultArea >>> 2;
+    this.lock = new SharedLock(this.#words, this.#start + LOCK_WORD);
   }
 
   /** `waiter` waits for `page` from now on; it has no open wait. */
@@ -79,6 +87,13 @@ export class PageFaultRing {
       const sinceNs = this.#times[(record + SINCE) >>> 1] as number;
       if (Atomics.load(words, record + SERIAL) === serial) return page < 0 ? undefined : { page, sinceNs, serial };
     }
+  }
+
+  isTaken(waiter: number, serial: number): boolean {
+    return this.#words[this.#record(waiter) + TAKEN] === serial;
+  }
+  setTaken(waiter: number, serial: number): void {
+    this.#words[this.#record(waiter) + TAKEN] = serial;
   }
 
   /** The word to sleep on; undefined when `waiter` does not wait for `page` (any more). */

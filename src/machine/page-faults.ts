@@ -6,7 +6,7 @@
  *
  * Each side stores first and looks then, so that a page which comes meanwhile is not waited for. Nothing is paid once
  * all pages are here: the byte is looked at only when a page enters a TLB.
- * Thread: vCPUs wait; the machine thread waits for devices; one migration takes and places.
+ * Thread: vCPUs wait; the machine thread waits for devices; one thread takes, any of its migration's place.
  */
 import { CONTROL, type MemoryLayout, PAGE_BYTES } from "#cpu/vcpu/layout.ts";
 import { DEVICE_PLACES, PageFaultRing } from "#machine/page-fault-ring.ts";
@@ -19,6 +19,10 @@ const HERE = 0;
 const MISSING = 1;
 const AWAITED = 2;
 
+/** Hears of a fault before its page can be said to be here. */
+export type BeginFault = (fault: PageFault) => void;
+const HEAR_NOTHING: BeginFault = () => {};
+
 type Want = { readonly page: number; readonly sinceNs: number; readonly done: () => void };
 
 export class PageFaults {
@@ -27,8 +31,6 @@ export class PageFaults {
   readonly #ring: PageFaultRing;
   readonly #vcpus: number;
   readonly #ramStart: number;
-  /** By waiter, the serial of the fault that was taken last. */
-  readonly #taken: Int32Array;
   /** What devices wait for, by page; and those that have no place yet. */
   readonly #wanted = new Map<number, Promise<void>>();
   readonly #queue: Want[] = [];
@@ -40,7 +42,6 @@ export class PageFaults {
     this.#ring = new PageFaultRing(memory, layout);
     this.#vcpus = layout.vcpuCount;
     this.#ramStart = layout.ramStart;
-    this.#taken = new Int32Array(this.#ring.waiters);
     this.#freePlaces = Array.from({ length: DEVICE_PLACES }, (_, i) => layout.vcpuCount + i);
   }
 
@@ -103,16 +104,35 @@ export class PageFaults {
     return wanted;
   }
 
-  /** The next fault that was not taken yet and whose page is still missing. Thread: migration, one only. */
-  take(): PageFault | undefined {
+  /**
+   * The next fault that was not taken yet and whose page is still missing, when `begin` has heard of it.
+   * Thread: one only.
+   */
+  take(begin = HEAR_NOTHING): PageFault | undefined {
     for (;;) {
       const waiter = this.#ring.take();
       if (waiter === undefined) return undefined;
-      const record = this.#ring.read(waiter);
-      if (!record || record.serial === this.#taken[waiter] || !this.isMissing(record.page)) continue;
-      this.#taken[waiter] = record.serial;
-      return this.#fault(waiter, record);
+      const fault = this.#ring.lock.with(() => this.#takeOf(waiter, begin));
+      if (fault) return fault;
     }
+  }
+
+  /** Takes what waits for `page`, which is about to be `placed`. Thread: who places it. */
+  takeFor(page: number, begin: BeginFault): void {
+    this.#ring.lock.with(() => {
+      for (let waiter = 0; waiter < this.#ring.waiters; waiter++) this.#takeOf(waiter, begin, page);
+    });
+  }
+
+  /** `only` for that page, if it is given. The lock is held. */
+  #takeOf(waiter: number, begin: BeginFault, only?: number): PageFault | undefined {
+    const record = this.#ring.read(waiter);
+    if (!record || (only !== undefined && record.page !== only)) return undefined;
+    if (this.#ring.isTaken(waiter, record.serial) || !this.isMissing(record.page)) return undefined;
+    this.#ring.setTaken(waiter, record.serial);
+    const fault = this.#fault(waiter, record);
+    begin(fault);
+    return fault;
   }
 
   /** Who waits now, taken or not. Thread: any. */

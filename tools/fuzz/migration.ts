@@ -4,6 +4,7 @@
  */
 import * as fc from "fast-check";
 import { parseChannels, parseUri } from "#control/migration/address.ts";
+import { FaultService } from "#control/migration/fault-service.ts";
 import { IncomingMigration } from "#control/migration/incoming.ts";
 import { saveSections } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
@@ -136,7 +137,9 @@ const inPieces = (bytes: Uint8Array, pieceBytes: number): ByteChannel => {
 async function load({ migration }: Board, channels: ByteChannel[], postcopy: boolean): Promise<void> {
   let paused: () => void = () => {};
   const untilPaused = (): Promise<void> => new Promise((resolve) => (paused = resolve));
+  const clock = { nowNs: () => 0, wallMs: () => 0 };
   const incoming = new IncomingMigration({
+    faults: new FaultService(migration.ram, { clock }),
     freshBlocks: [],
     memory: migration.ram,
     machine: {
@@ -146,7 +149,7 @@ async function load({ migration }: Board, channels: ByteChannel[], postcopy: boo
     channels: {
       listen: async (address) => ({ address, accept: async () => channels.shift() as ByteChannel, close: () => {} }),
     },
-    clock: { nowNs: () => 0, wallMs: () => 0 },
+    clock,
     timers: { at: () => () => {} },
     autostart: true,
     postcopy,

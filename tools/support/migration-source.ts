@@ -3,6 +3,7 @@ import { Board } from "../fuzz/board.ts";
 import { saveSections } from "#control/migration/machine-functions.ts";
 import { OutgoingMigration, type OutgoingOptions } from "#control/migration/outgoing.ts";
 import { DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
+import { ReturnPathService } from "#control/migration/return-path-service.ts";
 import type { MigrationStatus } from "#control/migration/status.ts";
 import { ScriptedChannel } from "./scripted-channel.ts";
 import type { ByteChannel } from "#core/host.ts";
@@ -61,6 +62,7 @@ export function startSource({
     machine,
     clock,
     timers: nodeTimers(clock),
+    returnPaths: new ReturnPathService(memory),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     parameters: () => ({
       ...DEFAULT_PARAMETERS,

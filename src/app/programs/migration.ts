@@ -1,19 +1,17 @@
 /** The thread of a migration. */
-import { parentPort } from "node:worker_threads";
+import { type MessagePort, parentPort } from "node:worker_threads";
+import { nodePort } from "#app/node-port.ts";
 import { type MigrationMessage, openSink } from "#app/thread-host.ts";
+import { remoteLink } from "#control/migration/link.ts";
 import { runMigrationThread } from "#control/migration/thread.ts";
 import { makeLog } from "#core/log.ts";
 import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeClock, nodeTimers } from "#platform/node/clock.ts";
 
-parentPort?.once("message", ({ thread, log, logConfig }: MigrationMessage) => {
+parentPort?.once("message", ({ thread, log, logConfig, port }: MigrationMessage) => {
   const clock = nodeClock();
-  runMigrationThread(
-    thread,
-    { clock, timers: nodeTimers(clock), channels: nodeChannels(), trace: makeLog(logConfig, openSink(log)).trace },
-    {
-      post: (message) => parentPort?.postMessage(message),
-      listen: (receive) => void parentPort?.on("message", receive),
-    },
-  );
+  const link = remoteLink(nodePort(port));
+  const { trace } = makeLog(logConfig, openSink(log));
+  const host = { clock, timers: nodeTimers(clock), link, turn: () => nodeChannels().turn(), trace };
+  runMigrationThread(thread, host, nodePort(parentPort as MessagePort));
 });

@@ -35,6 +35,8 @@ import {
 export const NON_VCPU = -1;
 
 const PAGE_BYTES = 4096;
+/** Clocks of two threads differ by less. */
+const CLOCKS_DIFFER_NS = 10_000;
 
 export type BlocktimePorts = {
   /** Reads the page's received mark, atomically. Called with the lock held. */
@@ -187,7 +189,8 @@ export class Blocktime {
       } else {
         if (at < 0) at = this.#advance(now);
         const vcpu = this.#records[record * RECORD_WORDS + RECORD.vcpu] as number;
-        if (this.#closeOne(vcpu, now - (this.#starts[record] as number), at)) woken++;
+        const elapsed = elapsedNs(vcpu, this.#starts[record] as number, now);
+        if (this.#closeOne(vcpu, elapsed, at)) woken++;
         if (vcpu >= 0) vcpuRecords++;
         else otherRecords++;
         if (previous === 0) Atomics.store(this.#heads, head, next);
@@ -207,7 +210,6 @@ export class Blocktime {
 
   /** True when it was the last open record of a vCPU. */
   #closeOne(vcpu: number, elapsed: number, at: number): boolean {
-    if (elapsed < 0) throw new Error(`a fault of vCPU ${vcpu} ended ${-elapsed} ns before it began`);
     this.#add(FIGURE.latencyBuckets + latencyBucket(elapsed), 1);
     if (vcpu < 0) {
       this.#add(FIGURE.nonVcpuBlocktimeTotal, elapsed);
@@ -272,4 +274,11 @@ export class Blocktime {
   #addVcpu(vcpu: number, figure: number, amount: number): void {
     this.#vcpuFigures[vcpuFigure(vcpu, figure)] = (this.#vcpuFigures[vcpuFigure(vcpu, figure)] as number) + amount;
   }
+}
+
+/** Throws when a fault ended before it began, which is a bug. */
+function elapsedNs(vcpu: number, start: number, end: number): number {
+  if (end < start - CLOCKS_DIFFER_NS)
+    throw new Error(`a fault of vCPU ${vcpu} ended ${start - end} ns before it began`);
+  return Math.max(end - start, 0);
 }

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { Board } from "../../../tools/fuzz/board.ts";
 import { ScriptedChannel, until } from "../../../tools/support/scripted-channel.ts";
+import { FaultService } from "#control/migration/fault-service.ts";
 import { IncomingMigration } from "#control/migration/incoming.ts";
 import { loadSection, type SectionHead } from "#control/migration/section-load.ts";
 import { type SavedSection, saveSections } from "#control/migration/machine-functions.ts";
@@ -120,6 +121,7 @@ async function start({ preempt = false, load = loadSection } = {}) {
   let arrived: ScriptedChannel[] = [];
   const clock = nodeClock();
   const incoming = new IncomingMigration({
+    faults: new FaultService(memory, { clock }),
     freshBlocks: [],
     memory,
     machine: {

@@ -12,6 +12,7 @@ import type { ByteChannel, ChannelAddress, ChannelListener, Channels, Clock, Tim
 import { oneLine } from "#core/one-line.ts";
 import type { Trace } from "#core/trace.ts";
 import { blocktimeMembers } from "#control/migration/blocktime-figures.ts";
+import type { Faults } from "#control/migration/fault-service.ts";
 import type { MigratingMachine, MigrationObserver } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { PostcopyLoader } from "#control/migration/postcopy-load.ts";
@@ -33,6 +34,7 @@ export type IncomingOptions = {
   readonly memory: MigrationMemory;
   readonly machine: Pick<MigratingMachine, "loadSection" | "runLoaded">;
   readonly channels: Pick<Channels, "listen">;
+  readonly faults: Faults;
   readonly clock: Clock;
   readonly timers: Pick<Timers, "at">;
   readonly trace?: Trace | undefined;
@@ -107,7 +109,7 @@ export class IncomingMigration {
       this.#fail(this.#fatal ?? error);
       throw this.#fatal ?? error;
     } finally {
-      this.#postcopy.end();
+      this.#options.faults.end();
       this.#listener?.close();
     }
     if (!this.#isHandedOver) await this.#options.machine.runLoaded(this.#options.autostart);
@@ -146,7 +148,7 @@ export class IncomingMigration {
 
   /** Waits until somebody says where a new connection comes from, and for that connection. */
   async #reconnect(error: unknown, before: StreamLoader): Promise<StreamLoader> {
-    this.#postcopy.requestBy(undefined);
+    this.#options.faults.requestBy(undefined);
     this.#back = undefined;
     this.#abort();
     this.#listener?.close();
@@ -200,7 +202,7 @@ export class IncomingMigration {
       const channel = await listener.accept();
       if (this.#channel !== main) return channel.abort();
       this.#urgent = channel;
-      await new RamLoader(this.#blocks, this.#place).load(new StreamReader(channel));
+      await this.#options.faults.loadUrgent(channel);
     } catch (error) {
       if (this.#isOver || this.#channel !== main) return;
       this.#cause ??= error as Error;
@@ -333,9 +335,7 @@ export class IncomingMigration {
   }
 
   #request(): void {
-    const back = this.#back;
-    // A failure shows in what is read.
-    this.#postcopy.requestBy(back && ((pages) => void back.request(pages).catch(() => {})));
+    if (this.#back) this.#options.faults.requestBy(this.#channel);
   }
 
   get #isOver(): boolean {

@@ -29,6 +29,7 @@ import {
 } from "#control/migration/postcopy-save.ts";
 import { RamSaver } from "#control/migration/ram-save.ts";
 import type { WantedPages } from "#control/migration/return-path.ts";
+import type { ReturnPaths } from "#control/migration/return-path-service.ts";
 import { SourceLink } from "#control/migration/source-link.ts";
 import { canPause, CANNOT_PAUSE, type MigrationInfo, type MigrationStatus, PAUSED } from "#control/migration/status.ts";
 import {
@@ -60,6 +61,7 @@ export type OutgoingOptions = {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly turn: () => Promise<void>;
+  readonly returnPaths: ReturnPaths;
   /** They may change while it goes on. */
   readonly parameters: () => Parameters;
   /** The destination answers, if the connection goes both ways. */
@@ -98,7 +100,6 @@ export class OutgoingMigration {
   /** The destination may run, or would if it had the package. */
   #isHandedOver = false;
   #postcopyBytes = 0;
-  #requests = 0;
   /** Ends the wait for a connection under way. */
   #abandon: (why: Error) => void = () => {};
   #continue: () => void = () => {};
@@ -181,7 +182,8 @@ export class OutgoingMigration {
       throw new MigrationError("Postcopy needs a connection that goes both ways: tcp, unix, or fd of a socket");
     }
     this.#writtenBefore += this.#link?.out.written ?? 0;
-    const link = new SourceLink(channel, hasAnswers ? (pages) => this.#want(link, pages) : undefined);
+    const wanted = hasAnswers ? (pages: WantedPages): void => this.#want(link, pages) : undefined;
+    const link: SourceLink = new SourceLink(channel, this.#options.returnPaths, wanted);
     this.#link = link;
     return link;
   }
@@ -275,7 +277,7 @@ export class OutgoingMigration {
     writePing(out, Ping.Drained);
     await out.drain();
     await link.untilPong(Ping.Drained);
-    if (this.#options.preempt) link.addUrgent(await this.#connection(connect));
+    if (this.#options.preempt) link.addUrgent(await this.#connection(connect), this.#ram.state);
     this.#check();
     // In vain, but the next time it is quick: V8 has seen the code.
     await machine.saveSections(false);
@@ -330,7 +332,10 @@ export class OutgoingMigration {
     while (this.#ram.remaining > 0) {
       await out.flush();
       if (link.failure) throw link.failure;
-      if (!link.urgent) await this.#serveWanted(link, out);
+      await link.requests.serve(
+        (pages) => writeWanted(out, this.#ram, pages),
+        () => out.flush(),
+      );
       const limit = parameters()["max-postcopy-bandwidth"];
       writeRamPart(out, this.#ram, pagesAtOnce(limit, POSTCOPY_PAGES));
       await turn();
@@ -384,32 +389,16 @@ export class OutgoingMigration {
       await out.flush();
       this.#ram.sendAllBut(block.name, await link.receivedPages(block.name));
     }
-    if (this.#options.preempt) link.addUrgent(await this.#connection(connect));
+    if (this.#options.preempt) link.addUrgent(await this.#connection(connect), this.#ram.state);
     writeCommand(out, Command.PostcopyResume);
     await out.flush();
     await link.untilResumed();
   }
 
   #want(link: SourceLink, pages: WantedPages): void {
-    this.#requests += 1;
+    this.#ram.countRequest();
     link.requests.add(pages);
-    const { urgent } = link;
-    if (!urgent) return this.#pace.hurry();
-    this.#serveWanted(link, urgent).catch((error: Error) => link.abort(error));
-  }
-
-  #serveWanted(link: SourceLink, out: StreamWriter): Promise<void> {
-    if (out !== link.urgent) {
-      return link.requests.serve(
-        (pages) => writeWanted(out, this.#ram, pages),
-        () => out.flush(),
-      );
-    }
-    // Records alone, without a section; nothing follows that would tell of a failure.
-    return link.requests.serve(
-      ({ name, start, lengthBytes }) => this.#ram.writeWanted(out, name, start, lengthBytes),
-      () => out.drain(),
-    );
+    this.#pace.hurry();
   }
 
   #fits(): boolean {
@@ -496,7 +485,7 @@ export class OutgoingMigration {
         "precopy-bytes": this.#precopyBytes || written,
         "downtime-bytes": this.#precopyBytes > 0 && this.#resumedNs === 0 ? written - this.#precopyBytes : 0,
         "postcopy-bytes": this.#postcopyBytes || (this.#resumedNs > 0 ? written - this.#precopyBytes : 0),
-        "postcopy-requests": this.#requests,
+        "postcopy-requests": this.#ram.requests,
         "multifd-bytes": 0,
         "dirty-sync-missed-zero-copy": 0,
       },

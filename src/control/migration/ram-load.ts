@@ -18,8 +18,10 @@ export type LoadBlock = RamBlock & {
   /** By page, 1: has been written; absent when anything may have been written before. */
   readonly written?: Uint8Array;
 };
-/** A block of the stream; one without `own` is dropped. */
-type StreamBlock = { readonly name: string; readonly sizeBytes: number; readonly own?: LoadBlock };
+/** A block of the stream. */
+export type ListedBlock = { readonly name: string; readonly sizeBytes: number };
+/** One without `own` is dropped. */
+type StreamBlock = ListedBlock & { readonly own?: LoadBlock };
 
 /** Blocks of the firmware's tables, which QEMU makes for itself. */
 const DROPPED_NAME = /^\/rom@/;
@@ -74,6 +76,15 @@ export class RamBlocks {
     for (const name of this.#own.keys()) {
       if (!this.#listed.has(name)) throw new MigrationError(`the source has no RAM block '${name}'`);
     }
+  }
+
+  /** The list as it has been read. */
+  get all(): readonly ListedBlock[] {
+    return [...this.#listed.values()].map(({ name, sizeBytes }) => ({ name, sizeBytes }));
+  }
+  /** Takes a list that another object has read. Throws `MigrationError`. */
+  list(blocks: readonly ListedBlock[]): void {
+    for (const { name, sizeBytes } of blocks) this.#list(name, sizeBytes);
   }
 
   #list(name: string, sizeBytes: number): void {

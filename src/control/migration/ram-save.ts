@@ -14,35 +14,63 @@ const RECORD_BYTES = 8 + 256 + PAGE_BYTES;
 /** The end of a section: EOS and the footer. */
 const TAIL_BYTES = 16;
 
+/** Which pages are still to be sent and what was, for each thread that sends some. */
+export type RamState = {
+  /** By page of the dirty map: 1 when it is to be sent. Who sends a page has taken the 1 away, atomically. */
+  readonly pending: SharedArrayBuffer;
+  /** By page, 1: has been zero ever since the machine was made. */
+  readonly untouched: SharedArrayBuffer;
+  /** i32 words by `COUNT`. */
+  readonly counts: SharedArrayBuffer;
+};
+const COUNT = { remaining: 0, normal: 1, duplicate: 2, requests: 3 } as const;
+
 type SavedBlock = RamBlock & { readonly bytes: Uint8Array; readonly firstPage: number; readonly pages: number };
 
 export class RamSaver {
   readonly #machine: MigrationMemory;
   readonly #words: Int32Array;
   readonly #blocks: readonly SavedBlock[];
-  /** By page of the dirty map: 1 when it is to be sent. */
+  /** To be shared with another object over the same machine. */
+  readonly state: RamState;
   readonly #pending: Uint8Array;
-  /** By page, 1: has been zero ever since the machine was made. */
   readonly #untouched: Uint8Array;
+  readonly #counts: Int32Array;
   #looks = 0;
   #block = 0;
   #page = 0;
-  /** Pages to send. */
-  remaining = 0;
-  normal = 0;
-  duplicate = 0;
 
-  constructor(machine: MigrationMemory) {
+  constructor(machine: MigrationMemory, state = emptyState(machine.dirty.pages)) {
     this.#machine = machine;
     this.#words = new Int32Array(machine.memory);
-    this.#pending = new Uint8Array(machine.dirty.pages);
-    this.#untouched = new Uint8Array(machine.dirty.pages);
+    this.state = state;
+    this.#pending = new Uint8Array(state.pending);
+    this.#untouched = new Uint8Array(state.untouched);
+    this.#counts = new Int32Array(state.counts);
     this.#blocks = machine.blocks.map((block) => ({
       ...block,
       bytes: new Uint8Array(machine.memory, block.host, block.sizeBytes),
       firstPage: machine.dirty.pageOf(block.host),
       pages: Math.ceil(block.sizeBytes / PAGE_BYTES),
     }));
+  }
+
+  /** Pages to send. */
+  get remaining(): number {
+    return Atomics.load(this.#counts, COUNT.remaining);
+  }
+  get normal(): number {
+    return Atomics.load(this.#counts, COUNT.normal);
+  }
+  get duplicate(): number {
+    return Atomics.load(this.#counts, COUNT.duplicate);
+  }
+  /** How often the destination wanted pages. */
+  get requests(): number {
+    return Atomics.load(this.#counts, COUNT.requests);
+  }
+  countRequest(): void {
+    Atomics.add(this.#counts, COUNT.requests, 1);
   }
 
   get totalBytes(): number {
@@ -56,7 +84,7 @@ export class RamSaver {
       added += this.#machine.dirty.collect(firstPage, pages, this.#pending, this.#untouched);
     }
     if (this.#looks++ === 0) added += this.#addUntouched();
-    this.remaining += added;
+    Atomics.add(this.#counts, COUNT.remaining, added);
     await this.#machine.dirtyMapCleared();
     return added;
   }
@@ -95,8 +123,7 @@ export class RamSaver {
       const page = this.#next(block);
       if (page === undefined) continue;
       looked += 1;
-      this.#pending[block.firstPage + page] = 0;
-      this.remaining -= 1;
+      if (!this.#claim(block, page)) continue;
       this.#writePage(out, block, page, named === block);
       named = block;
     }
@@ -139,10 +166,11 @@ export class RamSaver {
     this.#count();
   }
   #count(): void {
-    this.remaining = this.#blocks.reduce((sum, { firstPage, pages }) => {
+    const remaining = this.#blocks.reduce((sum, { firstPage, pages }) => {
       for (let page = firstPage; page < firstPage + pages; page++) sum += this.#pending[page] as number;
       return sum;
     }, 0);
+    Atomics.store(this.#counts, COUNT.remaining, remaining);
   }
 
   /**
@@ -156,11 +184,15 @@ export class RamSaver {
     const first = start / PAGE_BYTES;
     for (let page = first; page < first + lengthBytes / PAGE_BYTES; page++) {
       // It may have been asked for by several vCPUs, or be on its way.
-      if (this.#pending[block.firstPage + page] === 0) continue;
-      this.#pending[block.firstPage + page] = 0;
-      this.remaining -= 1;
-      this.#writePage(out, block, page, false);
+      if (this.#claim(block, page)) this.#writePage(out, block, page, false);
     }
+    return true;
+  }
+
+  /** The page is the caller's to send; false: it was sent, or another thread does. */
+  #claim({ firstPage }: SavedBlock, page: number): boolean {
+    if (Atomics.exchange(this.#pending, firstPage + page, 0) === 0) return false;
+    Atomics.sub(this.#counts, COUNT.remaining, 1);
     return true;
   }
 
@@ -186,10 +218,15 @@ export class RamSaver {
     if (!isNamed) out.shortString(block.name);
     if (zero) {
       out.u8(0);
-      this.duplicate += 1;
+      Atomics.add(this.#counts, COUNT.duplicate, 1);
     } else {
       out.bytes(block.bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
-      this.normal += 1;
+      Atomics.add(this.#counts, COUNT.normal, 1);
     }
   }
+}
+
+function emptyState(pages: number): RamState {
+  const bytes = (length: number): SharedArrayBuffer => new SharedArrayBuffer(length);
+  return { pending: bytes(pages), untouched: bytes(pages), counts: bytes(4 * Object.keys(COUNT).length) };
 }

@@ -8,16 +8,17 @@ import { BITMAP_END, RESUME_ACK, ReturnMessage } from "#control/migration/wire.t
 /** Pages that the destination wants first; `name` is that of a RAM block. */
 export type WantedPages = { readonly name: string; readonly start: number; readonly lengthBytes: number };
 
-/** The destination's last word is that it cannot load the machine. */
-export class RefusedError extends MigrationError {}
 /** Pages of a block that have come, a bit each from bit 0 of byte 0 on. */
 export type ReceivedPages = { readonly name: string; readonly bits: Uint8Array };
+/** What is thrown in them ends the reading. */
 export type ReturnPathHandlers = {
   readonly pong: (value: number) => void;
   readonly wanted: (pages: WantedPages) => void;
-  readonly received: (pages: ReceivedPages) => void;
+  readonly received: (pages: ReceivedPages) => Promise<void> | void;
   readonly resumed: () => void;
 };
+/** The destination's last word: all is well, or it cannot load the machine. */
+export type LastWord = "done" | "refused";
 
 /** Shortest and longest body of each message. */
 const LENGTHS: ReadonlyMap<number, readonly [number, number]> = new Map([
@@ -31,8 +32,8 @@ const LENGTHS: ReadonlyMap<number, readonly [number, number]> = new Map([
 /** Of a block of 128 GiB. */
 const BITMAP_LIMIT_BYTES = 4 << 20;
 
-/** Resolves when the destination says that all is well; rejects when it says otherwise, or nothing. */
-export async function readReturnPath(reader: StreamReader, handlers: ReturnPathHandlers): Promise<void> {
+/** Resolves with the destination's last word; rejects with `MigrationError` or the channel's error when there is none. */
+export async function readReturnPath(reader: StreamReader, handlers: ReturnPathHandlers): Promise<LastWord> {
   let name: string | undefined;
   for (;;) {
     await reader.need(4);
@@ -47,10 +48,9 @@ export async function readReturnPath(reader: StreamReader, handlers: ReturnPathH
         handlers.pong(reader.u32());
         break;
       case ReturnMessage.Shut:
-        if (reader.u32() !== 0) throw new RefusedError("the destination could not load the machine");
-        return;
+        return reader.u32() === 0 ? "done" : "refused";
       case ReturnMessage.RecvBitmap:
-        handlers.received(await readBitmap(reader, lengthBytes));
+        await handlers.received(await readBitmap(reader, lengthBytes));
         break;
       case ReturnMessage.ResumeAck:
         if (reader.u32() !== RESUME_ACK) throw new MigrationError("the destination does not go on");

@@ -6,19 +6,24 @@
 import type { ByteChannel } from "#core/host.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { PageRequests } from "#control/migration/page-requests.ts";
-import { type ReceivedPages, readReturnPath, RefusedError, type WantedPages } from "#control/migration/return-path.ts";
-import { StreamReader } from "#control/migration/stream-reader.ts";
+import type { RamState } from "#control/migration/ram-save.ts";
+import type { ReceivedPages, WantedPages } from "#control/migration/return-path.ts";
+import type { ReturnPaths } from "#control/migration/return-path-service.ts";
 import { StreamWriter } from "#control/migration/stream-writer.ts";
-import { Ping, RamFlag } from "#control/migration/wire.ts";
+import { Ping } from "#control/migration/wire.ts";
+
+/** The destination has said that it cannot load the machine. */
+class RefusedError extends MigrationError {}
 
 export class SourceLink {
   readonly out: StreamWriter;
   /** Something can come back. */
   readonly hasAnswers: boolean;
-  /** Where wanted pages go past the others; absent without the capability. */
-  urgent: StreamWriter | undefined;
   readonly #channel: ByteChannel;
-  #urgentChannel: ByteChannel | undefined;
+  readonly #returnPaths: ReturnPaths;
+  /** Where wanted pages go past the others; absent without the capability. */
+  #urgent: ByteChannel | undefined;
+  /** Those that go with the others. */
   readonly requests = new PageRequests();
   readonly #pongs = new Set<number>();
   /** Of a block that was asked for, until it has come. */
@@ -29,9 +34,10 @@ export class SourceLink {
   /** Called at every message. */
   readonly #looking = new Set<() => void>();
 
-  /** `wanted` hears of requests; undefined when nothing can come back. */
-  constructor(channel: ByteChannel, wanted: ((pages: WantedPages) => void) | undefined) {
+  /** `wanted` hears of requests until they go another way; undefined when nothing can come back. */
+  constructor(channel: ByteChannel, returnPaths: ReturnPaths, wanted: ((pages: WantedPages) => void) | undefined) {
     this.#channel = channel;
+    this.#returnPaths = returnPaths;
     this.out = new StreamWriter(channel);
     this.hasAnswers = wanted !== undefined;
     if (wanted) void this.#listen(wanted);
@@ -40,12 +46,13 @@ export class SourceLink {
 
   async #listen(wanted: (pages: WantedPages) => void): Promise<void> {
     try {
-      await readReturnPath(new StreamReader(this.#channel), {
+      const last = await this.#returnPaths.read(this.#channel, {
         pong: (value) => this.#heard(() => this.#pongs.add(value)),
         received: (pages) => this.#heard(() => this.#take(pages)),
         resumed: () => this.#heard(() => (this.#isResumed = true)),
         wanted,
       });
+      if (last === "refused") throw new RefusedError("the destination could not load the machine");
       this.#isOver = true;
       this.#heard(() => {});
     } catch (error) {
@@ -109,28 +116,27 @@ export class SourceLink {
   }
 
   /** Pages that are wanted take this way from now on. */
-  addUrgent(channel: ByteChannel): void {
-    this.#urgentChannel = channel;
-    this.urgent = new StreamWriter(channel);
+  addUrgent(urgent: ByteChannel, ram: RamState): void {
+    this.#urgent = urgent;
+    this.#returnPaths.sendWanted(this.#channel, urgent, ram);
   }
   /** No wanted page follows. */
   async endUrgent(): Promise<void> {
-    if (!this.urgent) return;
-    await this.urgent.need(8);
-    this.urgent.u64(RamFlag.Eos);
-    await this.urgent.drain();
+    if (this.#urgent) await this.#returnPaths.endWanted(this.#channel);
   }
 
   async close(): Promise<void> {
     await this.#channel.close();
-    await this.#urgentChannel?.close();
+    await this.#urgent?.close();
+    this.#returnPaths.end(this.#channel);
   }
   /** `why` is what others hear who wait for something, unless the link has failed before. */
   abort(why: Error = new MigrationError("the connection is closed")): void {
     if (!this.#isOver) this.#failure ??= why;
     this.requests.end();
+    this.#returnPaths.end(this.#channel);
     this.#channel.abort();
-    this.#urgentChannel?.abort();
+    this.#urgent?.abort();
     this.#heard(() => {});
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Writes a stream to a channel in large pieces: one is filled while the other goes out.
+ * Writes a stream to a channel in large pieces: one is filled while the other goes out. They are shared memory, so that a
+ * channel of another thread takes them as they are.
  */
 import type { ByteChannel } from "#core/host.ts";
 
@@ -7,8 +8,8 @@ const PIECE_BYTES = 1 << 20;
 
 export class StreamWriter {
   readonly #channel: Pick<ByteChannel, "write">;
-  #piece = new Uint8Array(PIECE_BYTES);
-  #other = new Uint8Array(PIECE_BYTES);
+  #piece = new Uint8Array(new SharedArrayBuffer(PIECE_BYTES));
+  #other = new Uint8Array(new SharedArrayBuffer(PIECE_BYTES));
   #view = new DataView(this.#piece.buffer);
   #length = 0;
   #underWay: Promise<void> = Promise.resolve();

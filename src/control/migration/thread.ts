@@ -1,14 +1,16 @@
 /**
- * The migration's thread: one migration, out or in, by order of the machine's thread.
+ * The migration's thread: one migration, out or in, by order of the machine's thread. Its connections are the link's
+ * thread's (link-thread.ts).
  *
  *   Migration (machine's thread) -> functions here -> OutgoingMigration | IncomingMigration
  *                                <- status, pass, and what is asked of the machine (machine-functions.ts)
  */
-import type { ChannelAddress, Channels, Clock, Timers } from "#core/host.ts";
+import type { ChannelAddress, Clock, Timers } from "#core/host.ts";
 import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
 import type { Trace } from "#core/trace.ts";
 import { IncomingMigration, type IncomingOptions } from "#control/migration/incoming.ts";
 import type { MigratingMachine, MigrationObserver } from "#control/migration/machine-functions.ts";
+import type { Link } from "#control/migration/link.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { OutgoingMigration, type OutgoingOptions } from "#control/migration/outgoing.ts";
 import type { Parameters } from "#control/migration/parameters.ts";
@@ -21,7 +23,9 @@ export type MigrationThreadData = { readonly memory: WebAssembly.Memory; readonl
 export type MigrationThreadHost = {
   readonly clock: Clock;
   readonly timers: Timers;
-  readonly channels: Channels;
+  readonly link: Link;
+  /** As of `Channels`. */
+  turn(): Promise<void>;
   readonly trace: Trace;
 };
 
@@ -57,7 +61,7 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
   let outgoing: OutgoingMigration | undefined;
   let incoming: IncomingMigration | undefined;
   let parameters: Parameters | undefined;
-  const { channels } = host;
+  const { channels, faults, returnPaths } = host.link;
   const functions: MigrationFunctions = {
     send(address: ChannelAddress, initial: Parameters, options: SendOptions) {
       parameters = initial;
@@ -67,13 +71,13 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
         memory,
         machine,
         observer,
-        turn: () => channels.turn(),
+        returnPaths,
         parameters: () => parameters ?? initial,
       });
       return outgoing.run(() => channels.connect(address));
     },
     listen(address: ChannelAddress, options: ReceiveOptions) {
-      incoming = new IncomingMigration({ ...options, ...host, memory, machine, observer });
+      incoming = new IncomingMigration({ ...options, ...host, channels, faults, memory, machine, observer });
       return incoming.listen(address);
     },
     load: async () => incoming?.load(),

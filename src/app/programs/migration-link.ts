@@ -1,0 +1,15 @@
+/** The thread of a migration's connections. */
+import { parentPort } from "node:worker_threads";
+import { nodePort } from "#app/node-port.ts";
+import { type MigrationMessage, openSink } from "#app/thread-host.ts";
+import { runLinkThread } from "#control/migration/link-thread.ts";
+import { makeLog } from "#core/log.ts";
+import { MigrationMemory } from "#machine/migration-memory.ts";
+import { nodeChannels } from "#platform/node/channels.ts";
+import { nodeClock } from "#platform/node/clock.ts";
+
+parentPort?.once("message", ({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage) => {
+  const { trace } = makeLog(logConfig, openSink(log));
+  const host = { clock: nodeClock(), channels: nodeChannels(), trace };
+  runLinkThread(new MigrationMemory(memory.buffer, layout), host, nodePort(port));
+});

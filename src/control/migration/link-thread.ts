@@ -1,0 +1,63 @@
+/**
+ * The link's thread: owns the connections of a migration, and does what must not wait behind its stream. It sleeps most of
+ * the time, so that whatever comes is answered at once.
+ *
+ *   stream: connection <-> here <-> migration's thread;   faults, requests, wanted pages: here alone
+ */
+import type { ChannelId } from "#core/remote-channels.ts";
+import { type ChannelFunctions, ChannelServer } from "#core/remote-channels.ts";
+import type { Channels } from "#core/host.ts";
+import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
+import { type FaultOptions, FaultService } from "#control/migration/fault-service.ts";
+import type { PlacerHost } from "#control/migration/page-placer.ts";
+import type { RamState } from "#control/migration/ram-save.ts";
+import { ReturnPathService } from "#control/migration/return-path-service.ts";
+import type { LastWord, ReceivedPages, WantedPages } from "#control/migration/return-path.ts";
+import type { MigrationMemory } from "#machine/migration-memory.ts";
+
+/** What the migration's thread may call. All reject with `CallError`. */
+export type LinkFunctions = ChannelFunctions & {
+  startFaults(options: FaultOptions): void;
+  requestBy(channel: ChannelId | undefined): void;
+  loadUrgent(channel: ChannelId): Promise<void>;
+  endFaults(): void;
+  readReturnPath(channel: ChannelId): Promise<LastWord>;
+  sendWanted(channel: ChannelId, urgent: ChannelId, ram: RamState): void;
+  endWanted(channel: ChannelId): Promise<void>;
+  endReturnPath(channel: ChannelId): void;
+};
+/** What it is called for: messages of the return path that is read over `channel`. */
+export type LinkObserver = {
+  pong(channel: ChannelId, value: number): void;
+  wanted(channel: ChannelId, pages: WantedPages): void;
+  received(channel: ChannelId, pages: ReceivedPages): void;
+  resumed(channel: ChannelId): void;
+};
+
+export type LinkHost = PlacerHost & { readonly channels: Channels };
+
+export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: ThreadPort): void {
+  const server = new ChannelServer(host.channels);
+  const faults = new FaultService(memory, host);
+  const returnPaths = new ReturnPathService(memory);
+  const functions: LinkFunctions = {
+    ...server.functions,
+    startFaults: (options) => faults.start(options),
+    requestBy: (id) => faults.requestBy(id === undefined ? undefined : server.channel(id)),
+    loadUrgent: (id) => faults.loadUrgent(server.channel(id)),
+    endFaults: () => faults.end(),
+    readReturnPath: (id) =>
+      returnPaths.read(server.channel(id), {
+        pong: (value) => tell("pong", id, value),
+        wanted: (pages) => tell("wanted", id, pages),
+        received: (pages) => calls.call("received", id, pages),
+        resumed: () => tell("resumed", id),
+      }),
+    sendWanted: (id, urgent, ram) => returnPaths.sendWanted(server.channel(id), server.channel(urgent), ram),
+    endWanted: (id) => returnPaths.endWanted(server.channel(id)),
+    endReturnPath: (id) => returnPaths.end(server.channel(id)),
+  };
+  const calls = new ThreadCalls<LinkObserver>(port, functions);
+  const tell = <Name extends keyof LinkObserver>(name: Name, ...args: Parameters<LinkObserver[Name]>): void =>
+    void calls.call(name, ...args).catch(() => {});
+}

@@ -1,0 +1,65 @@
+/**
+ * Pages of a postcopy that have come, and what is known of who waited for them.
+ *
+ *   fault -> begin;   page -> in place -> end -> the waiter runs on
+ *
+ * Thread: any of the migration's, an object each. A fault is accounted before the page that ends it is placed.
+ */
+import { Blocktime } from "#control/migration/blocktime.ts";
+import type { BlocktimeFigures } from "#control/migration/blocktime-figures.ts";
+import { type LoadBlock, writePage } from "#control/migration/ram-load.ts";
+import { PAGE_BYTES } from "#control/migration/wire.ts";
+import type { Clock } from "#core/host.ts";
+import { NO_TRACE, type Trace } from "#core/trace.ts";
+import type { MigrationMemory } from "#machine/migration-memory.ts";
+import type { PageFault } from "#machine/page-faults.ts";
+
+export type PlacerHost = { readonly clock: Clock; readonly trace?: Trace | undefined };
+
+export class PagePlacer {
+  readonly #memory: MigrationMemory;
+  readonly #clock: Clock;
+  readonly #trace: Trace;
+  readonly #blocktime: Blocktime | undefined;
+
+  /** `blocktime`: where account is kept of who was blocked, and how long. */
+  constructor(memory: MigrationMemory, { clock, trace = NO_TRACE }: PlacerHost, blocktime?: SharedArrayBuffer) {
+    this.#memory = memory;
+    this.#clock = clock;
+    this.#trace = trace;
+    if (!blocktime) return;
+    const isReceived = (page: number): boolean => !memory.faults.isMissing(page);
+    this.#blocktime = new Blocktime(blocktime, 0, { vcpus: memory.vcpuCount }, { isReceived, trace });
+  }
+
+  /** Nothing has been counted yet. */
+  reset(): void {
+    this.#blocktime?.reset();
+  }
+  figures(): BlocktimeFigures | undefined {
+    return this.#blocktime?.read();
+  }
+
+  /** Somebody waits. */
+  readonly begin = ({ page, vcpu, sinceNs }: PageFault): void => {
+    // Two threads' clocks agree to about a microsecond.
+    this.#blocktime?.begin(page, vcpu, Math.min(sinceNs, this.#clock.nowNs()));
+  };
+
+  /** A page that has come. One that was not missing has come before: the machine may have written it since. */
+  place(block: LoadBlock, address: number, bytes: Uint8Array | number): void {
+    const { faults } = this.#memory;
+    const page = faults.pageOf(block.host + address);
+    if (!faults.isMissing(page)) return;
+    writePage(block, address, bytes);
+    if (faults.isAwaited(page)) faults.takeFor(page, this.begin);
+    faults.placed(page);
+    if (this.#blocktime?.isAwaited(page)) this.#blocktime.end(page, this.#clock.nowNs());
+    this.#trace.postcopy_place_page?.(page * PAGE_BYTES, Math.floor(this.#clock.nowNs()));
+  }
+}
+
+/** Room for the account of a machine. */
+export function blocktimeMemory({ vcpuCount }: MigrationMemory): SharedArrayBuffer {
+  return new SharedArrayBuffer(Blocktime.lengthBytes({ vcpus: vcpuCount }));
+}
