@@ -4,13 +4,21 @@
  *   RemoteChannels (here) -> calls -> ChannelServer (there) -> Channels of the host
  *
  * Several reads of a channel are under way at a time, and bytes are handed over without a copy.
+ * Thread: one that may block, shortly.
  */
-import type { ByteChannel, ChannelAddress, ChannelListener, Channels } from "#core/host.ts";
+import type {
+  ByteChannel,
+  ChannelAddress,
+  ChannelListener,
+  Channels,
+  DirectAccess,
+  DirectChannel,
+} from "#core/host.ts";
 import { Given, type ThreadCalls } from "#core/thread-calls.ts";
 
 /** A channel or a listener of the thread that owns it. */
 export type ChannelId = number;
-type Opened = { readonly id: ChannelId; readonly isDuplex: boolean };
+type Opened = { readonly id: ChannelId; readonly isDuplex: boolean; readonly direct: DirectAccess | undefined };
 /** What the owner of the channels is called for. All reject with the host's error. */
 export type ChannelFunctions = {
   connect(address: ChannelAddress): Promise<Opened>;
@@ -18,6 +26,7 @@ export type ChannelFunctions = {
   accept(listener: ChannelId): Promise<Opened>;
   endListener(listener: ChannelId): void;
   read(channel: ChannelId): Promise<Given<Uint8Array> | undefined>;
+  readPiece(channel: ChannelId): Promise<Uint8Array | undefined>;
   write(channel: ChannelId, bytes: Uint8Array): Promise<void>;
   close(channel: ChannelId): Promise<void>;
   abort(channel: ChannelId): void;
@@ -25,6 +34,14 @@ export type ChannelFunctions = {
 
 /** Pieces of a channel that are asked for before they are wanted. */
 const READS_AHEAD = 4;
+
+/** The least that is written past the owner; less than this may follow something that it has not written yet. */
+const DIRECT_BYTES = 16_384;
+const PIECE_BYTES = 65_536;
+/** How often, and after how long, a connection is looked at again before its owner is told to wait for it. */
+const PATIENCE_TRIES = 2;
+const PATIENCE_MS = 0.2;
+const SLEEP = new Int32Array(new SharedArrayBuffer(4));
 
 /** The owner's end. Thread: that which owns the channels. */
 export class ChannelServer {
@@ -47,6 +64,7 @@ export class ChannelServer {
       accept: async (id) => this.#opened(await (this.#listeners.get(id) as ChannelListener).accept()),
       endListener: (id) => this.#listeners.get(id)?.close(),
       read: (id) => this.#read(id),
+      readPiece: async (id) => this.channel(id).readPiece?.(),
       write: (id, bytes) => this.channel(id).write(bytes),
       close: (id) => this.channel(id).close(),
       abort: (id) => this.channel(id).abort(),
@@ -60,7 +78,7 @@ export class ChannelServer {
   #opened(channel: ByteChannel): Opened {
     const id = this.#ids++;
     this.#channels.set(id, channel);
-    return { id, isDuplex: channel.isDuplex };
+    return { id, isDuplex: channel.isDuplex, direct: channel.direct };
   }
 
   async #read(id: ChannelId): Promise<Given<Uint8Array> | undefined> {
@@ -71,13 +89,15 @@ export class ChannelServer {
   }
 }
 
-/** The other end. */
+/** The other end. Where the host can, bytes go past the owner as long as the connection takes or has some. */
 export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
   readonly #calls: ThreadCalls<ChannelFunctions>;
+  readonly #openDirect: (access: DirectAccess) => DirectChannel;
   readonly #ids = new WeakMap<ByteChannel, ChannelId>();
 
-  constructor(calls: ThreadCalls<ChannelFunctions>) {
+  constructor(calls: ThreadCalls<ChannelFunctions>, openDirect: (access: DirectAccess) => DirectChannel) {
     this.#calls = calls;
+    this.#openDirect = openDirect;
   }
 
   async connect(address: ChannelAddress): Promise<ByteChannel> {
@@ -98,25 +118,76 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
     return this.#ids.get(channel) as ChannelId;
   }
 
-  #opened({ id, isDuplex }: Opened): ByteChannel {
+  #opened({ id, isDuplex, direct }: Opened): ByteChannel {
     const calls = this.#calls;
-    const reads: Promise<Given<Uint8Array> | undefined>[] = [];
-    const channel: ByteChannel = {
+    const common = {
       isDuplex,
-      async read() {
-        while (reads.length < READS_AHEAD) {
-          const read = calls.call("read", id);
-          // Whoever comes to it hears of a failure.
-          read.catch(() => {});
-          reads.push(read);
-        }
-        return (await reads.shift())?.value;
-      },
-      write: (bytes) => calls.call("write", id, bytes),
       close: () => calls.call("close", id),
       abort: () => void calls.call("abort", id).catch(() => {}),
     };
+    const channel = direct
+      ? { ...common, ...this.#directly(id, this.#openDirect(direct)) }
+      : { ...common, read: this.#reader(id), write: (bytes: Uint8Array) => calls.call("write", id, bytes) };
     this.#ids.set(channel, id);
     return channel;
+  }
+
+  #reader(id: ChannelId): ByteChannel["read"] {
+    const reads: Promise<Given<Uint8Array> | undefined>[] = [];
+    return async () => {
+      while (reads.length < READS_AHEAD) {
+        const read = this.#calls.call("read", id);
+        // Whoever comes to it hears of a failure.
+        read.catch(() => {});
+        reads.push(read);
+      }
+      return (await reads.shift())?.value;
+    };
+  }
+
+  #directly(id: ChannelId, direct: DirectChannel): Pick<ByteChannel, "read" | "readInto" | "write"> {
+    const calls = this.#calls;
+    /** Of the piece that the owner gave, what has not been taken. */
+    let rest: Uint8Array = new Uint8Array(0);
+    /** The owner may have read something before it was told to leave it here. */
+    let isOurs = false;
+    const readInto = async (into: Uint8Array): Promise<number> => {
+      if (rest.length === 0) {
+        const lengthBytes = isOurs ? patiently(() => direct.read(into)) : 0;
+        if (lengthBytes > 0) return lengthBytes;
+        isOurs = true;
+        rest = (await calls.call("readPiece", id)) ?? rest;
+      }
+      const part = rest.subarray(0, into.length);
+      into.set(part);
+      rest = rest.subarray(part.length);
+      return part.length;
+    };
+    return {
+      readInto,
+      async read() {
+        const bytes = new Uint8Array(PIECE_BYTES);
+        const lengthBytes = await readInto(bytes);
+        return lengthBytes > 0 ? bytes.subarray(0, lengthBytes) : undefined;
+      },
+      async write(bytes) {
+        let done = 0;
+        if (bytes.length >= DIRECT_BYTES * 1000) {
+          for (let more = 1; more > 0 && done < bytes.length; done += more) {
+            more = patiently(() => direct.write(bytes.subarray(done)));
+          }
+        }
+        if (done < bytes.length) await calls.call("write", id, bytes.subarray(done));
+      },
+    };
+  }
+}
+
+/** Tries again a few times when nothing goes: the other end is about to take or bring some. */
+function patiently(attempt: () => number): number {
+  for (let tries = 0; ; tries++) {
+    const lengthBytes = attempt();
+    if (lengthBytes > 0 || tries === PATIENCE_TRIES) return lengthBytes;
+    Atomics.wait(SLEEP, 0, 0, PATIENCE_MS);
   }
 }

@@ -6,11 +6,12 @@ import { remoteLink } from "#control/migration/link.ts";
 import { runMigrationThread } from "#control/migration/thread.ts";
 import { makeLog } from "#core/log.ts";
 import { nodeChannels } from "#platform/node/channels.ts";
+import { openDirect } from "#platform/node/direct-socket.ts";
 import { nodeClock, nodeTimers } from "#platform/node/clock.ts";
 
 parentPort?.once("message", ({ thread, log, logConfig, port }: MigrationMessage) => {
   const clock = nodeClock();
-  const link = remoteLink(nodePort(port));
+  const link = remoteLink(nodePort(port), openDirect);
   const { trace } = makeLog(logConfig, openSink(log));
   const host = { clock, timers: nodeTimers(clock), link, turn: () => nodeChannels().turn(), trace };
   runMigrationThread(thread, host, nodePort(parentPort as MessagePort));

@@ -1,5 +1,5 @@
 /** The link's thread (link-thread.ts), as the migration's thread has it. */
-import type { ByteChannel, Channels } from "#core/host.ts";
+import type { ByteChannel, Channels, DirectAccess, DirectChannel } from "#core/host.ts";
 import { type ChannelId, RemoteChannels } from "#core/remote-channels.ts";
 import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
 import type { Faults } from "#control/migration/fault-service.ts";
@@ -14,7 +14,7 @@ export type Link = {
 };
 
 /** `port` leads to a thread that runs `runLinkThread`. */
-export function remoteLink(port: ThreadPort): Link {
+export function remoteLink(port: ThreadPort, openDirect: (access: DirectAccess) => DirectChannel): Link {
   const handlers = new Map<ChannelId, ReturnPathHandlers>();
   const observer: LinkObserver = {
     pong: (id, value) => handlers.get(id)?.pong(value),
@@ -23,7 +23,7 @@ export function remoteLink(port: ThreadPort): Link {
     resumed: (id) => handlers.get(id)?.resumed(),
   };
   const calls = new ThreadCalls<LinkFunctions>(port, observer);
-  const channels = new RemoteChannels(calls);
+  const channels = new RemoteChannels(calls, openDirect);
   const idOf = (channel: ByteChannel): ChannelId => channels.idOf(channel);
   const tell = <Name extends keyof LinkFunctions>(name: Name, ...args: Parameters<LinkFunctions[Name]>): void =>
     void calls.call(name, ...args).catch(() => {});
@@ -33,7 +33,7 @@ export function remoteLink(port: ThreadPort): Link {
       start: (options) => tell("startFaults", options),
       requestBy: (channel) => tell("requestBy", channel && idOf(channel)),
       loadUrgent: (channel) => calls.call("loadUrgent", idOf(channel)),
-      end: () => tell("endFaults"),
+      end: () => void tell("endFaults"),
     },
     returnPaths: {
       read(channel, own) {

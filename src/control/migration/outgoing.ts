@@ -48,7 +48,7 @@ import type { MigrationMemory } from "#machine/migration-memory.ts";
 /** Pages looked at in one turn: a millisecond or so when they are zero. */
 const TURN_PAGES = 2048;
 /** The same in postcopy: who waits for a page waits for a part, too. */
-const POSTCOPY_PAGES = 32;
+const POSTCOPY_PAGES = 240;
 /** What the destination needs to run, as it is when the machine stops here: kept for a new connection. */
 type Handover = { readonly missing: Uint8Array; readonly sections: readonly SavedSection[] };
 const MS = 1e6;

@@ -7,17 +7,20 @@ import { TruncatedError } from "#core/bytes.ts";
 import type { ByteChannel } from "#core/host.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 
-const FIRST_BYTES = 1 << 17;
+const FIRST_BYTES = 1 << 18;
+/** The least that is asked for at a time. */
+const READ_BYTES = 1 << 16;
+type Source = Pick<ByteChannel, "read" | "readInto">;
 
 export class StreamReader {
-  readonly #channel: Pick<ByteChannel, "read">;
+  readonly #channel: Source;
   #bytes = new Uint8Array(FIRST_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #start = 0;
   #end = 0;
   #taken = 0;
 
-  constructor(channel: Pick<ByteChannel, "read">) {
+  constructor(channel: Source) {
     this.#channel = channel;
   }
 
@@ -48,6 +51,12 @@ export class StreamReader {
 
   /** False at the end. */
   async #fill(): Promise<boolean> {
+    if (this.#channel.readInto) {
+      this.#makeRoom(READ_BYTES);
+      const lengthBytes = await this.#channel.readInto(this.#bytes.subarray(this.#end));
+      this.#end += lengthBytes;
+      return lengthBytes > 0;
+    }
     const more = await this.#channel.read();
     if (!more) return false;
     this.#makeRoom(more.length);

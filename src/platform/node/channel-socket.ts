@@ -2,10 +2,11 @@
 import type { Readable, Writable } from "node:stream";
 import type { Socket } from "node:net";
 import type { ByteChannel } from "#core/host.ts";
+import { type DirectSocket, directSocket } from "#platform/node/direct-socket.ts";
 
 /** `isDuplex` is false for a pipe that is wrapped as a socket. */
 export function socketChannel(socket: Socket, isDuplex = true): ByteChannel {
-  return { ...streamChannel(socket, socket, async () => {}), isDuplex };
+  return { ...streamChannel(socket, socket, async () => {}, directSocket(socket)), isDuplex };
 }
 
 /** What is read ahead, so that the source need not wait for each piece to be taken. */
@@ -16,6 +17,9 @@ const TURN_BYTES = 128 << 10;
 /** The pieces of a stream, one by one. */
 class Chunks {
   readonly #stream: Readable;
+  readonly #direct: DirectSocket | undefined;
+  /** Each piece is wanted by itself. */
+  #isAlone = false;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #turnBytes = 0;
@@ -24,11 +28,13 @@ class Chunks {
   #error: Error | undefined;
   #wake: () => void = () => {};
 
-  constructor(stream: Readable) {
+  constructor(stream: Readable, direct: DirectSocket | undefined) {
     this.#stream = stream;
+    this.#direct = direct;
     stream.on("data", (bytes: Uint8Array) => {
       this.#queue.push(bytes);
       this.#queuedBytes += bytes.length;
+      if (this.#isAlone) this.#isWanted = false;
       this.#endTurn(bytes.length);
       this.#flow();
       this.#wake();
@@ -51,8 +57,26 @@ class Chunks {
 
   #flow(): void {
     const isFull = this.#queuedBytes >= AHEAD_BYTES || this.#turnBytes >= TURN_BYTES || !this.#isWanted;
-    if (isFull && !this.#stream.isPaused()) this.#stream.pause();
-    else if (!isFull && this.#stream.isPaused()) this.#stream.resume();
+    if (isFull && !this.#stream.isPaused()) {
+      this.#stream.pause();
+      this.#direct?.stopReading();
+    }
+    if (!isFull && this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  /** As `next`, but all that has been read, and nothing is read ahead of it from now on. */
+  async nextAlone(): Promise<Uint8Array | undefined> {
+    this.#isAlone = true;
+    const next = this.next();
+    this.#direct?.startReading();
+    const first = await next;
+    const pieces = first ? [first, ...this.#queue.splice(0)] : [];
+    this.#queuedBytes = 0;
+    const buffered: Uint8Array | null = this.#stream.read();
+    if (buffered) pieces.push(buffered);
+    // To look into the buffer may have begun to fill it.
+    this.#direct?.stopReading();
+    return first && (pieces.length > 1 ? Buffer.concat(pieces) : first);
   }
 
   /** Undefined at the end. Rejects with the stream's error. */
@@ -85,14 +109,16 @@ export function streamChannel(
   readable: Readable | undefined,
   writable: Writable | undefined,
   ended: () => Promise<void>,
+  direct?: DirectSocket,
 ): ByteChannel {
-  const chunks = readable && new Chunks(readable);
+  const chunks = readable && new Chunks(readable, direct);
   // A failure shows in what is read or written next.
   writable?.on("error", () => {});
   readable?.on("error", () => {});
   return {
     isDuplex: false,
     read: async () => chunks?.next(),
+    ...(direct && { direct: direct.access, readPiece: async () => chunks?.nextAlone() }),
     write: (bytes) =>
       new Promise((resolve, reject) => {
         if (!writable || writable.destroyed) return reject(new Error("the connection is closed"));

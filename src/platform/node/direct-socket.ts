@@ -1,0 +1,98 @@
+/**
+ * A socket that another thread reads and writes past the event loop of the one that owns it. The owner's messages and wake-ups
+ * cost more than the bytes do.
+ *
+ *   owner: socket, closes it;   other thread: read(2), write(2) on its descriptor, under a lock that closing takes, too
+ *
+ * The lock is what makes a descriptor that was closed, and perhaps opened again for something else, unreachable. Node has
+ * no public way to a socket's descriptor: where the handle is not as it has been since Node 10, there is none.
+ */
+import { readSync, writeSync } from "node:fs";
+import type { Socket } from "node:net";
+import type { DirectAccess, DirectChannel } from "#core/host.ts";
+import { SharedLock } from "#core/shared-lock.ts";
+
+const LOCK = 0;
+const CLOSED = 1;
+const WORDS = 2;
+
+/** The members that are used of what a socket has below it. */
+type Handle = {
+  readonly fd: number;
+  reading: boolean;
+  readStart(): unknown;
+  readStop(): unknown;
+  close(done?: () => void): unknown;
+  reset?(done?: () => void): unknown;
+};
+
+/** The owner's side. */
+export type DirectSocket = {
+  readonly access: DirectAccess;
+  /** Whatever the stream believes. */
+  startReading(): void;
+  /** What comes from now on stays where the other thread finds it. */
+  stopReading(): void;
+};
+
+/** Undefined where it cannot be done. Thread: the socket's owner. */
+export function directSocket(socket: Socket): DirectSocket | undefined {
+  const handle = handleOf(socket);
+  if (!handle) return undefined;
+  const state = new SharedArrayBuffer(4 * WORDS);
+  const words = new Int32Array(state);
+  const lock = new SharedLock(words, LOCK);
+  const access = { descriptor: handle.fd, state };
+  const closeFirst = <Method extends (done?: () => void) => unknown>(method: Method): Method =>
+    ((done) => {
+      lock.with(() => Atomics.store(words, CLOSED, 1));
+      return method.call(handle, done);
+    }) as Method;
+  handle.close = closeFirst(handle.close);
+  if (handle.reset) handle.reset = closeFirst(handle.reset);
+  return {
+    access,
+    startReading() {
+      if (handle.reading) return;
+      handle.reading = true;
+      handle.readStart();
+    },
+    stopReading() {
+      handle.reading = false;
+      handle.readStop();
+    },
+  };
+}
+
+function handleOf(socket: Socket): Handle | undefined {
+  const handle = (socket as unknown as { _handle?: Partial<Handle> | null })._handle;
+  const isKnown =
+    handle &&
+    typeof handle.fd === "number" &&
+    handle.fd >= 0 &&
+    typeof handle.reading === "boolean" &&
+    typeof handle.readStart === "function" &&
+    typeof handle.readStop === "function" &&
+    typeof handle.close === "function";
+  return isKnown ? (handle as Handle) : undefined;
+}
+
+/** The other thread's side. */
+export function openDirect({ descriptor, state }: DirectAccess): DirectChannel {
+  const words = new Int32Array(state);
+  const lock = new SharedLock(words, LOCK);
+  /** 0 when it cannot be done now, whatever the reason: the owner is asked then, and hears of it. */
+  const attempt = (call: () => number): number =>
+    lock.with(() => {
+      if (Atomics.load(words, CLOSED) !== 0) return 0;
+      try {
+        return call();
+      } catch {
+        return 0;
+      }
+    });
+  return {
+    read: (into) => attempt(() => readSync(descriptor, into, 0, into.length, null)),
+    write: (bytes) => attempt(() => writeSync(descriptor, bytes, 0, bytes.length, null)),
+  };
+}
