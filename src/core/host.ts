@@ -59,19 +59,17 @@ export type ByteChannel = {
   abort(): void;
   /** As `read`, but gives nothing ahead of it: what is behind is left to `direct`, where that is present. */
   readPiece?(): Promise<Uint8Array | undefined>;
-  /** Another thread may read and write it, too. */
+  /** Another thread may read it, too. */
   readonly direct?: DirectAccess;
   /** Fills a part of `into`, which is not empty, and resolves with its length; 0 at the end. Better than `read` where it is there. */
   readInto?(into: Uint8Array): Promise<number>;
 };
 /** What another thread needs to know of a connection: the descriptor, and a lock over it. */
 export type DirectAccess = { readonly descriptor: number; readonly state: SharedArrayBuffer };
-/** A connection past the thread that owns it; neither call waits. */
+/** A connection past the thread that owns it. */
 export type DirectChannel = {
-  /** Bytes read; 0: there are none now, or none any more. */
+  /** Bytes read, without waiting; 0: there are none now, or none any more. */
   read(into: Uint8Array): number;
-  /** Bytes written; fewer than there are: no more are taken now, or any more. */
-  write(bytes: Uint8Array): number;
 };
 /** Waits for a peer. */
 export type ChannelListener = {

@@ -3,7 +3,8 @@
  *
  *   RemoteChannels (here) -> calls -> ChannelServer (there) -> Channels of the host
  *
- * Several reads of a channel are under way at a time, and bytes are handed over without a copy.
+ * Several reads of a channel are under way at a time, and bytes are handed over without a copy. Where the host can, they
+ * are read past the owner, to which a large stream is much work; it waits for more when there is none.
  * Thread: one that may block, shortly.
  */
 import type {
@@ -16,6 +17,12 @@ import type {
 } from "#core/host.ts";
 import { Given, type ThreadCalls } from "#core/thread-calls.ts";
 
+/** What the end that does not own the channels has of its host. */
+export type DirectHost = {
+  openDirect(access: DirectAccess): DirectChannel;
+  /** As of `Channels`. */
+  turn(): Promise<void>;
+};
 /** A channel or a listener of the thread that owns it. */
 export type ChannelId = number;
 type Opened = { readonly id: ChannelId; readonly isDuplex: boolean; readonly direct: DirectAccess | undefined };
@@ -35,9 +42,9 @@ export type ChannelFunctions = {
 /** Pieces of a channel that are asked for before they are wanted. */
 const READS_AHEAD = 4;
 
-/** The least that is written past the owner; less than this may follow something that it has not written yet. */
-const DIRECT_BYTES = 16_384;
 const PIECE_BYTES = 65_536;
+/** What is read past the owner before the thread's other work has its turn. */
+const TURN_BYTES = 1 << 17;
 /** How often, and after how long, a connection is looked at again before its owner is told to wait for it. */
 const PATIENCE_TRIES = 2;
 const PATIENCE_MS = 0.2;
@@ -89,15 +96,15 @@ export class ChannelServer {
   }
 }
 
-/** The other end. Where the host can, bytes go past the owner as long as the connection takes or has some. */
+/** The other end. Where the host can, bytes are read past the owner as long as the connection has some. */
 export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
   readonly #calls: ThreadCalls<ChannelFunctions>;
-  readonly #openDirect: (access: DirectAccess) => DirectChannel;
+  readonly #host: DirectHost;
   readonly #ids = new WeakMap<ByteChannel, ChannelId>();
 
-  constructor(calls: ThreadCalls<ChannelFunctions>, openDirect: (access: DirectAccess) => DirectChannel) {
+  constructor(calls: ThreadCalls<ChannelFunctions>, host: DirectHost) {
     this.#calls = calls;
-    this.#openDirect = openDirect;
+    this.#host = host;
   }
 
   async connect(address: ChannelAddress): Promise<ByteChannel> {
@@ -120,14 +127,14 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
 
   #opened({ id, isDuplex, direct }: Opened): ByteChannel {
     const calls = this.#calls;
-    const common = {
+    const reader = direct ? this.#directReader(id, this.#host.openDirect(direct)) : { read: this.#reader(id) };
+    const channel: ByteChannel = {
+      ...reader,
       isDuplex,
+      write: (bytes) => calls.call("write", id, bytes),
       close: () => calls.call("close", id),
       abort: () => void calls.call("abort", id).catch(() => {}),
     };
-    const channel = direct
-      ? { ...common, ...this.#directly(id, this.#openDirect(direct)) }
-      : { ...common, read: this.#reader(id), write: (bytes: Uint8Array) => calls.call("write", id, bytes) };
     this.#ids.set(channel, id);
     return channel;
   }
@@ -145,16 +152,24 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
     };
   }
 
-  #directly(id: ChannelId, direct: DirectChannel): Pick<ByteChannel, "read" | "readInto" | "write"> {
+  #directReader(id: ChannelId, { read }: DirectChannel): Pick<ByteChannel, "read" | "readInto"> {
     const calls = this.#calls;
     /** Of the piece that the owner gave, what has not been taken. */
     let rest: Uint8Array = new Uint8Array(0);
     /** The owner may have read something before it was told to leave it here. */
     let isOurs = false;
+    let turnBytes = 0;
     const readInto = async (into: Uint8Array): Promise<number> => {
       if (rest.length === 0) {
-        const lengthBytes = isOurs ? patiently(() => direct.read(into)) : 0;
-        if (lengthBytes > 0) return lengthBytes;
+        const lengthBytes = isOurs ? patiently(() => read(into)) : 0;
+        if (lengthBytes > 0) {
+          turnBytes += lengthBytes;
+          if (turnBytes >= TURN_BYTES) {
+            turnBytes = 0;
+            await this.#host.turn();
+          }
+          return lengthBytes;
+        }
         isOurs = true;
         rest = (await calls.call("readPiece", id)) ?? rest;
       }
@@ -169,15 +184,6 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
         const bytes = new Uint8Array(PIECE_BYTES);
         const lengthBytes = await readInto(bytes);
         return lengthBytes > 0 ? bytes.subarray(0, lengthBytes) : undefined;
-      },
-      async write(bytes) {
-        let done = 0;
-        if (bytes.length >= DIRECT_BYTES * 1000) {
-          for (let more = 1; more > 0 && done < bytes.length; done += more) {
-            more = patiently(() => direct.write(bytes.subarray(done)));
-          }
-        }
-        if (done < bytes.length) await calls.call("write", id, bytes.subarray(done));
       },
     };
   }

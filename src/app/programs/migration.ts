@@ -11,8 +11,9 @@ import { nodeClock, nodeTimers } from "#platform/node/clock.ts";
 
 parentPort?.once("message", ({ thread, log, logConfig, port }: MigrationMessage) => {
   const clock = nodeClock();
-  const link = remoteLink(nodePort(port), openDirect);
+  const { turn } = nodeChannels();
+  const link = remoteLink(nodePort(port), { openDirect, turn });
   const { trace } = makeLog(logConfig, openSink(log));
-  const host = { clock, timers: nodeTimers(clock), link, turn: () => nodeChannels().turn(), trace };
+  const host = { clock, timers: nodeTimers(clock), link, turn, trace };
   runMigrationThread(thread, host, nodePort(parentPort as MessagePort));
 });

@@ -1,6 +1,6 @@
 /** The link's thread (link-thread.ts), as the migration's thread has it. */
-import type { ByteChannel, Channels, DirectAccess, DirectChannel } from "#core/host.ts";
-import { type ChannelId, RemoteChannels } from "#core/remote-channels.ts";
+import type { ByteChannel, Channels } from "#core/host.ts";
+import { type ChannelId, type DirectHost, RemoteChannels } from "#core/remote-channels.ts";
 import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
 import type { Faults } from "#control/migration/fault-service.ts";
 import type { LinkFunctions, LinkObserver } from "#control/migration/link-thread.ts";
@@ -14,7 +14,7 @@ export type Link = {
 };
 
 /** `port` leads to a thread that runs `runLinkThread`. */
-export function remoteLink(port: ThreadPort, openDirect: (access: DirectAccess) => DirectChannel): Link {
+export function remoteLink(port: ThreadPort, host: DirectHost): Link {
   const handlers = new Map<ChannelId, ReturnPathHandlers>();
   const observer: LinkObserver = {
     pong: (id, value) => handlers.get(id)?.pong(value),
@@ -23,7 +23,7 @@ export function remoteLink(port: ThreadPort, openDirect: (access: DirectAccess) 
     resumed: (id) => handlers.get(id)?.resumed(),
   };
   const calls = new ThreadCalls<LinkFunctions>(port, observer);
-  const channels = new RemoteChannels(calls, openDirect);
+  const channels = new RemoteChannels(calls, host);
   const idOf = (channel: ByteChannel): ChannelId => channels.idOf(channel);
   const tell = <Name extends keyof LinkFunctions>(name: Name, ...args: Parameters<LinkFunctions[Name]>): void =>
     void calls.call(name, ...args).catch(() => {});

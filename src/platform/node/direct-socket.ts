@@ -1,13 +1,13 @@
 /**
- * A socket that another thread reads and writes past the event loop of the one that owns it. The owner's messages and wake-ups
- * cost more than the bytes do.
+ * A socket that another thread reads past the event loop of the one that owns it: the owner's events and messages cost
+ * more than the bytes do.
  *
- *   owner: socket, closes it;   other thread: read(2), write(2) on its descriptor, under a lock that closing takes, too
+ *   owner: socket, closes it;   other thread: read(2) of its descriptor, under a lock that closing takes, too
  *
  * The lock is what makes a descriptor that was closed, and perhaps opened again for something else, unreachable. Node has
  * no public way to a socket's descriptor: where the handle is not as it has been since Node 10, there is none.
  */
-import { readSync, writeSync } from "node:fs";
+import { readSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { DirectAccess, DirectChannel } from "#core/host.ts";
 import { SharedLock } from "#core/shared-lock.ts";
@@ -81,18 +81,16 @@ function handleOf(socket: Socket): Handle | undefined {
 export function openDirect({ descriptor, state }: DirectAccess): DirectChannel {
   const words = new Int32Array(state);
   const lock = new SharedLock(words, LOCK);
-  /** 0 when it cannot be done now, whatever the reason: the owner is asked then, and hears of it. */
-  const attempt = (call: () => number): number =>
-    lock.with(() => {
-      if (Atomics.load(words, CLOSED) !== 0) return 0;
-      try {
-        return call();
-      } catch {
-        return 0;
-      }
-    });
   return {
-    read: (into) => attempt(() => readSync(descriptor, into, 0, into.length, null)),
-    write: (bytes) => attempt(() => writeSync(descriptor, bytes, 0, bytes.length, null)),
+    read: (into) =>
+      lock.with(() => {
+        if (Atomics.load(words, CLOSED) !== 0) return 0;
+        try {
+          return readSync(descriptor, into, 0, into.length, null);
+        } catch {
+          // Whatever it is, the owner is asked next, and hears of it.
+          return 0;
+        }
+      }),
   };
 }
