@@ -139,6 +139,7 @@ async function load({ migration }: Board, channels: ByteChannel[], postcopy: boo
   const untilPaused = (): Promise<void> => new Promise((resolve) => (paused = resolve));
   const clock = { nowNs: () => 0, wallMs: () => 0 };
   const incoming = new IncomingMigration({
+    hurry: () => {},
     faults: new FaultService(migration.ram, { clock }),
     freshBlocks: [],
     memory: migration.ram,

@@ -62,6 +62,7 @@ export function startSource({
     machine,
     clock,
     timers: nodeTimers(clock),
+    hurry: () => {},
     returnPaths: new ReturnPathService(memory),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     parameters: () => ({

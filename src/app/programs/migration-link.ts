@@ -7,8 +7,13 @@ import { makeLog } from "#core/log.ts";
 import { MigrationMemory } from "#machine/migration-memory.ts";
 import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeClock } from "#platform/node/clock.ts";
+import { raisePriority } from "#platform/node/priority.ts";
+
+/** It runs for some microseconds at a time, and somebody waits for it. */
+const PRIORITY_STEPS = 15;
 
 parentPort?.once("message", ({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage) => {
+  raisePriority(PRIORITY_STEPS);
   const { trace } = makeLog(logConfig, openSink(log));
   const host = { clock: nodeClock(), channels: nodeChannels(), trace };
   runLinkThread(new MigrationMemory(memory.buffer, layout), host, nodePort(port));

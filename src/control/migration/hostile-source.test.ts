@@ -121,6 +121,7 @@ async function start({ preempt = false, load = loadSection } = {}) {
   let arrived: ScriptedChannel[] = [];
   const clock = nodeClock();
   const incoming = new IncomingMigration({
+    hurry: () => {},
     faults: new FaultService(memory, { clock }),
     freshBlocks: [],
     memory,

@@ -35,6 +35,8 @@ export type IncomingOptions = {
   readonly machine: Pick<MigratingMachine, "loadSection" | "runLoaded">;
   readonly channels: Pick<Channels, "listen">;
   readonly faults: Faults;
+  /** The machine waits for its pages. */
+  readonly hurry: () => void;
   readonly clock: Clock;
   readonly timers: Pick<Timers, "at">;
   readonly trace?: Trace | undefined;
@@ -317,6 +319,7 @@ export class IncomingMigration {
       command: async (command, data) => {
         if (command === Command.PostcopyListen) {
           this.#postcopy.listen();
+          this.#options.hurry();
           // One that was sent again goes on with RESUME.
           if (this.status === "postcopy-recover") return;
           if (this.status !== "postcopy-active") this.#become("postcopy-active");

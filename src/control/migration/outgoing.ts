@@ -61,6 +61,8 @@ export type OutgoingOptions = {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly turn: () => Promise<void>;
+  /** The destination waits for the rest. */
+  readonly hurry: () => void;
   readonly returnPaths: ReturnPaths;
   /** They may change while it goes on. */
   readonly parameters: () => Parameters;
@@ -295,6 +297,7 @@ export class OutgoingMigration {
     await link.untilPong(Ping.Discarded);
     this.#check();
     this.#isHandedOver = true;
+    this.#options.hurry();
     this.#become("postcopy-active");
     await this.#untilSent(link, { missing, sections });
     this.#postcopyBytes = this.#written - this.#precopyBytes;

@@ -26,6 +26,8 @@ export type MigrationThreadHost = {
   readonly link: Link;
   /** As of `Channels`. */
   turn(): Promise<void>;
+  /** From now on a machine waits for this thread, which goes before others where the host can do that. */
+  hurry(): void;
   readonly trace: Trace;
 };
 
