@@ -152,7 +152,7 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
     };
   }
 
-  #directReader(id: ChannelId, { read }: DirectChannel): Pick<ByteChannel, "read" | "readInto"> {
+  #directReader(id: ChannelId, direct: DirectChannel): Pick<ByteChannel, "read" | "readInto"> {
     const calls = this.#calls;
     /** Of the piece that the owner gave, what has not been taken. */
     let rest: Uint8Array = new Uint8Array(0);
@@ -161,7 +161,7 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
     let turnBytes = 0;
     const readInto = async (into: Uint8Array): Promise<number> => {
       if (rest.length === 0) {
-        const lengthBytes = isOurs ? patiently(() => read(into)) : 0;
+        const lengthBytes = isOurs ? patiently(() => direct.read(into)) : 0;
         if (lengthBytes > 0) {
           turnBytes += lengthBytes;
           if (turnBytes >= TURN_BYTES) {

@@ -109,3 +109,17 @@ test("faults that come and go unread do not fill the ring", async () => {
   for (const page of [250, 251]) void faults.want(page, page);
   expect([faults.take()?.page, faults.take()?.page, faults.take()]).toEqual([250, 251, undefined]);
 });
+
+test("who places a page takes its faults alone, once, and before others say that it is here", () => {
+  const { faults } = faultsOf();
+  faults.expect(0, 10);
+  void faults.want(3, 100);
+  void faults.want(4, 200);
+  const begun: number[] = [];
+  const begin = ({ page }: { readonly page: number }): void => void begun.push(page);
+  faults.takeFor(4, begin);
+  faults.takeFor(4, begin);
+  expect(begun).toEqual([4]);
+  expect(faults.take(begin)?.page).toBe(3);
+  expect([faults.take(begin), begun]).toEqual([undefined, [4, 3]]);
+});

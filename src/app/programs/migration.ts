@@ -15,7 +15,8 @@ const HURRY_STEPS = 5;
 
 parentPort?.once("message", ({ thread, log, logConfig, port }: MigrationMessage) => {
   const clock = nodeClock();
-  const { turn } = nodeChannels();
+  const channels = nodeChannels();
+  const turn = (): Promise<void> => channels.turn();
   const link = remoteLink(nodePort(port), { openDirect, turn });
   const { trace } = makeLog(logConfig, openSink(log));
   const host = { clock, timers: nodeTimers(clock), link, turn, hurry: () => raisePriority(HURRY_STEPS), trace };

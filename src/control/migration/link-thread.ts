@@ -30,7 +30,7 @@ export type LinkFunctions = ChannelFunctions & {
 export type LinkObserver = {
   pong(channel: ChannelId, value: number): void;
   wanted(channel: ChannelId, pages: WantedPages): void;
-  received(channel: ChannelId, pages: ReceivedPages): void;
+  received(channel: ChannelId, pages: ReceivedPages): Promise<void>;
   resumed(channel: ChannelId): void;
 };
 

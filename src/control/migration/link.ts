@@ -19,7 +19,7 @@ export function remoteLink(port: ThreadPort, host: DirectHost): Link {
   const observer: LinkObserver = {
     pong: (id, value) => handlers.get(id)?.pong(value),
     wanted: (id, pages) => handlers.get(id)?.wanted(pages),
-    received: (id, pages) => handlers.get(id)?.received(pages),
+    received: async (id, pages) => handlers.get(id)?.received(pages),
     resumed: (id) => handlers.get(id)?.resumed(),
   };
   const calls = new ThreadCalls<LinkFunctions>(port, observer);

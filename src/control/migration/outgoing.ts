@@ -47,8 +47,9 @@ import type { MigrationMemory } from "#machine/migration-memory.ts";
 
 /** Pages looked at in one turn: a millisecond or so when they are zero. */
 const TURN_PAGES = 2048;
-/** The same in postcopy: who waits for a page waits for a part, too. */
-const POSTCOPY_PAGES = 240;
+/** The same in postcopy, where a wanted page waits for the part before it, and where it does not: a piece of the stream. */
+const POSTCOPY_PAGES = 32;
+const BACKGROUND_PAGES = 240;
 /** What the destination needs to run, as it is when the machine stops here: kept for a new connection. */
 type Handover = { readonly missing: Uint8Array; readonly sections: readonly SavedSection[] };
 const MS = 1e6;
@@ -340,7 +341,7 @@ export class OutgoingMigration {
         () => out.flush(),
       );
       const limit = parameters()["max-postcopy-bandwidth"];
-      writeRamPart(out, this.#ram, pagesAtOnce(limit, POSTCOPY_PAGES));
+      writeRamPart(out, this.#ram, pagesAtOnce(limit, link.isUrgentApart ? BACKGROUND_PAGES : POSTCOPY_PAGES));
       await turn();
       await this.#pace.wrote(this.#written, limit);
     }

@@ -120,6 +120,10 @@ export class SourceLink {
     this.#urgent = urgent;
     this.#returnPaths.sendWanted(this.#channel, urgent, ram);
   }
+  /** Wanted pages need not wait for others. */
+  get isUrgentApart(): boolean {
+    return this.#urgent !== undefined;
+  }
   /** No wanted page follows. */
   async endUrgent(): Promise<void> {
     if (this.#urgent) await this.#returnPaths.endWanted(this.#channel);

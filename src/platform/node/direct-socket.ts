@@ -12,6 +12,9 @@ import type { Socket } from "node:net";
 import type { DirectAccess, DirectChannel } from "#core/host.ts";
 import { SharedLock } from "#core/shared-lock.ts";
 
+/** The member of a socket that is the handle. */
+const HANDLE = "_handle";
+
 const LOCK = 0;
 const CLOSED = 1;
 const WORDS = 2;
@@ -43,13 +46,15 @@ export function directSocket(socket: Socket): DirectSocket | undefined {
   const words = new Int32Array(state);
   const lock = new SharedLock(words, LOCK);
   const access = { descriptor: handle.fd, state };
-  const closeFirst = <Method extends (done?: () => void) => unknown>(method: Method): Method =>
-    ((done) => {
-      lock.with(() => Atomics.store(words, CLOSED, 1));
-      return method.call(handle, done);
-    }) as Method;
-  handle.close = closeFirst(handle.close);
-  if (handle.reset) handle.reset = closeFirst(handle.reset);
+  const end = (): void => lock.with(() => void Atomics.store(words, CLOSED, 1));
+  for (const name of ["close", "reset"] as const) {
+    const closing = handle[name]?.bind(handle);
+    if (!closing) continue;
+    handle[name] = (done) => {
+      end();
+      return closing(done);
+    };
+  }
   return {
     access,
     startReading() {
@@ -65,7 +70,7 @@ export function directSocket(socket: Socket): DirectSocket | undefined {
 }
 
 function handleOf(socket: Socket): Handle | undefined {
-  const handle = (socket as unknown as { _handle?: Partial<Handle> | null })._handle;
+  const handle = (socket as unknown as Record<string, Partial<Handle> | null | undefined>)[HANDLE];
   const isKnown =
     handle &&
     typeof handle.fd === "number" &&
