@@ -32,7 +32,8 @@ export function migrationHost(log: LogTarget | undefined, logConfig: LogConfig |
         },
         async terminate() {
           isWanted = false;
-          await Promise.all(workers.map((worker) => worker.terminate()));
+          // The first one reads the second one's sockets: their descriptors must not become others' while it runs.
+          for (const worker of workers) await worker.terminate();
         },
       };
     },

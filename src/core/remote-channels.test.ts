@@ -48,22 +48,33 @@ function unixAddress(): ChannelAddress {
   return { kind: "unix", path: path.join(folder, "stream") };
 }
 
-async function sum(channel: ByteChannel): Promise<string> {
-  const hash = createHash("sha256");
-  for (let bytes = await channel.read(); bytes; bytes = await channel.read()) hash.update(bytes);
-  return hash.digest("hex");
-}
-
+/** Pieces of a few bytes and of many, some of them after a while. */
 async function send(channel: ByteChannel, stream: Uint8Array): Promise<void> {
+  const shared = new Uint8Array(new SharedArrayBuffer(stream.length));
+  shared.set(stream);
   let random = 1;
   for (let at = 0; at < stream.length; ) {
     random = (Math.imul(random, 1_103_515_245) + 12_345) >>> 0;
-    const piece = stream.subarray(at, at + 1 + (random % 300_000));
+    const piece = shared.subarray(at, at + 1 + ((random >>> 8) % (random % 3 === 0 ? 50 : 300_000)));
     await channel.write(piece);
     at += piece.length;
-    if (random % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    // What has been written may be used again.
+    piece.fill(0);
+    if (random % 7 === 0) await sleep(2);
   }
   await channel.close();
+}
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
+
+/** Now and then the receiver has something else to do. */
+async function sum(channel: ByteChannel): Promise<string> {
+  const hash = createHash("sha256");
+  let pieces = 0;
+  for (let bytes = await channel.read(); bytes; bytes = await channel.read()) {
+    hash.update(bytes);
+    if (++pieces % 50 === 0) await sleep(3);
+  }
+  return hash.digest("hex");
 }
 
 test.each(["tcp", "unix"])("a long stream over %s arrives as it was sent, most of it past the owner", async (kind) => {
@@ -79,6 +90,17 @@ test.each(["tcp", "unix"])("a long stream over %s arrives as it was sent, most o
   await sending;
   expect(counts.direct).toBeGreaterThan(STREAM_BYTES / 4);
   receiver.abort();
+});
+
+test("the owner reads on when it was full, and the other end has not", async () => {
+  const channels = nodeChannels();
+  const listener = await channels.listen(unixAddress());
+  const [sender, receiver] = await Promise.all([remote().connect(listener.address), listener.accept()]);
+  const stream = randomBytes(STREAM_BYTES / 4);
+  const sending = send(sender, stream);
+  await sleep(50);
+  expect(await sum(receiver)).toBe(createHash("sha256").update(stream).digest("hex"));
+  await sending;
 });
 
 test("a channel that is not a socket goes by calls alone; errors and ends come over", async () => {

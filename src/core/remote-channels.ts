@@ -78,6 +78,10 @@ export class ChannelServer {
     };
   }
 
+  /** Nothing is read or written any more. */
+  abortAll(): void {
+    for (const channel of this.#channels.values()) channel.abort();
+  }
   channel(id: ChannelId): ByteChannel {
     return this.#channels.get(id) as ByteChannel;
   }

@@ -36,7 +36,8 @@ export type LinkObserver = {
 
 export type LinkHost = PlacerHost & { readonly channels: Channels };
 
-export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: ThreadPort): void {
+/** Returns what closes all connections at once. */
+export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: ThreadPort): () => void {
   const server = new ChannelServer(host.channels);
   const faults = new FaultService(memory, host);
   const returnPaths = new ReturnPathService(memory);
@@ -60,4 +61,5 @@ export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: Thr
   const calls = new ThreadCalls<LinkObserver>(port, functions);
   const tell = <Name extends keyof LinkObserver>(name: Name, ...args: Parameters<LinkObserver[Name]>): void =>
     void calls.call(name, ...args).catch(() => {});
+  return () => server.abortAll();
 }

@@ -59,7 +59,7 @@ class Chunks {
     const isFull = this.#queuedBytes >= AHEAD_BYTES || this.#turnBytes >= TURN_BYTES || !this.#isWanted;
     if (isFull && !this.#stream.isPaused()) {
       this.#stream.pause();
-      this.#direct?.stopReading();
+      if (this.#isAlone) this.#direct?.stopReading();
     }
     if (!isFull && this.#stream.isPaused()) this.#stream.resume();
   }
