@@ -9,7 +9,11 @@ import type { LogConfig } from "#core/log.ts";
 export function migrationHost(log: LogTarget | undefined, logConfig: LogConfig | undefined): MigrationHost {
   return {
     startMigration(thread) {
-      const worker = new Worker(distFile("start-thread.cjs"), { workerData: "migration" });
+      const worker = new Worker(distFile("start-thread.cjs"), {
+        workerData: "migration",
+        // Descriptors come from elsewhere, and are closed by their channels.
+        trackUnmanagedFds: false,
+      });
       worker.postMessage({ thread, log, logConfig } satisfies MigrationMessage);
       let isWanted = true;
       return {

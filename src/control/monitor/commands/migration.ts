@@ -8,6 +8,8 @@ import { MigrationError } from "#control/migration/migration-error.ts";
 import { DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
 import { hmpCommand, type MonitorModule, qmpCommand, type QmpCommand, qmpEvent } from "#control/monitor/command.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
+import { DESCRIPTOR_SETS } from "#control/monitor/descriptor-sets.ts";
+import type { PassedDescriptors } from "#control/monitor/passed-descriptors.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import type { RunState } from "#control/run-state.ts";
 import { any, array, bool, enumeration, int, type Members, object, optional, str } from "#control/monitor/schema.ts";
@@ -76,12 +78,21 @@ function migrationOf({ host }: MonitorContext): Migration {
   return host.migration;
 }
 
-/** Runs one of the rows. Throws `QmpError` for what the client has done wrong. */
-async function run(context: MonitorContext, name: string, given: Readonly<Record<string, unknown>>): Promise<unknown> {
+/** Runs one of the rows; `passed` is what the client may name. Throws `QmpError` for what it has done wrong. */
+async function run(
+  context: MonitorContext,
+  name: string,
+  given: Readonly<Record<string, unknown>>,
+  passed?: PassedDescriptors,
+): Promise<unknown> {
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const migration = migrationOf(context);
+  const descriptors = {
+    take: (fdName: string) => passed?.takeNamed(fdName)?.fd,
+    inSet: (id: number) => context.part(DESCRIPTOR_SETS).first(id),
+  };
   try {
-    return await MIGRATION_COMMANDS[name]?.run(migration, present);
+    return await MIGRATION_COMMANDS[name]?.run(migration, present, descriptors);
   } catch (error) {
     if (error instanceof MigrationError) throw new QmpError(error.message, "GenericError", { cause: error });
     throw error;
@@ -95,7 +106,7 @@ const COMMANDS: readonly QmpCommand[] = Object.keys(MIGRATION_COMMANDS).map((nam
     args: ARGUMENTS[name] ?? {},
     oob: OUT_OF_BAND.includes(name),
     ...(name.startsWith("query-") && { returns: any }),
-    run: async (context, given) => (await run(context, name, given)) as never,
+    run: async (context, given, { descriptors }) => (await run(context, name, given, descriptors)) as never,
   }),
 );
 
