@@ -59,7 +59,8 @@ export class Migration {
   /** Some of a machine has come, at least once. */
   #hasLoaded = false;
   #listening: ChannelAddress | undefined;
-  #isStartAsked = false;
+  /** What was asked since: to run, or to stay. */
+  #startAsked: boolean | undefined;
 
   constructor(machine: Machine, host: MigrationHost) {
     this.#machine = machine;
@@ -200,7 +201,11 @@ export class Migration {
   }
   /** A machine that comes in runs as soon as it can, whatever `-S` says. */
   startWhenLoaded(): void {
-    this.#isStartAsked = true;
+    this.#startAsked = true;
+  }
+  /** It waits, whatever is asked of it. */
+  stayWhenLoaded(): void {
+    this.#startAsked = false;
   }
   /** What goes on, or has just ended, is at its source here. */
   get isOutgoing(): boolean {
@@ -211,11 +216,20 @@ export class Migration {
   }
   async query(): Promise<MigrationInfo> {
     try {
-      if (this.isActive) return (await this.#running?.calls.call("info")) ?? this.#info;
+      if (this.isActive)
+        return { ...((await this.#running?.calls.call("info")) ?? this.#info), ...this.#socketAddress };
     } catch {
       // It has just ended.
     }
     return this.#info;
+  }
+
+  get #socketAddress(): Pick<MigrationInfo, "socket-address"> {
+    const where = this.#running?.direction === "in" ? this.#listening : undefined;
+    if (where?.kind === "tcp") {
+      return { "socket-address": [{ type: "inet", host: where.host, port: String(where.port) }] };
+    }
+    return where?.kind === "unix" ? { "socket-address": [{ type: "unix", path: where.path }] } : {};
   }
 
   capabilities(): readonly Capability[] {
@@ -241,7 +255,7 @@ export class Migration {
     const functions = machineFunctions(this.#machine);
     const own: MachineThreadFunctions = {
       ...functions,
-      runLoaded: (autostart) => functions.runLoaded(autostart || this.#isStartAsked),
+      runLoaded: (autostart) => functions.runLoaded(this.#startAsked ?? autostart),
       status: (status, info) => this.#observe(status, info),
       pass: (pass) => this.#emit({ event: "MIGRATION_PASS", data: { pass } }),
     };

@@ -5,14 +5,25 @@ import { MIGRATION_COMMANDS } from "#control/migration/commands.ts";
 import type { Migration } from "#control/migration/migration.ts";
 import { MIGRATION_STATUSES, type MigrationStatus } from "#control/migration/status.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import { DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
+import { DEFAULT_PARAMETERS, TLS_PARAMETERS } from "#control/migration/parameters.ts";
 import { hmpCommand, type MonitorModule, qmpCommand, type QmpCommand, qmpEvent } from "#control/monitor/command.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
 import { DESCRIPTOR_SETS } from "#control/monitor/descriptor-sets.ts";
 import type { PassedDescriptors } from "#control/monitor/passed-descriptors.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import type { RunState } from "#control/run-state.ts";
-import { any, array, bool, enumeration, int, type Members, object, optional, str } from "#control/monitor/schema.ts";
+import {
+  any,
+  array,
+  bool,
+  enumeration,
+  int,
+  int64,
+  type Members,
+  object,
+  optional,
+  str,
+} from "#control/monitor/schema.ts";
 
 const HELP: Readonly<Record<string, string>> = {
   migrate: "Sends the machine to another process.",
@@ -55,6 +66,9 @@ const ARGUMENTS: Readonly<Record<string, Members>> = {
     ...optionalInts("announce-initial", "announce-max", "announce-rounds", "announce-step"),
     ...optionalInts("compress-level", "compress-threads", "decompress-threads", "x-checkpoint-delay"),
     ...optionalInts("multifd-channels", "xbzrle-cache-size", "multifd-zlib-level", "multifd-zstd-level"),
+    ...Object.fromEntries(TLS_PARAMETERS.map((name) => [name, optional(str)])),
+    "max-bandwidth": optional(int64),
+    "max-postcopy-bandwidth": optional(int64),
     "compress-wait-thread": optional(bool),
     "cpu-throttle-tailslow": optional(bool),
     "block-incremental": optional(bool),
