@@ -6,7 +6,7 @@ import type { DescriptorNames, MigrationChannel } from "#control/migration/addre
 import type { Capability } from "#control/migration/capabilities.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import type { Migration, MigrationTarget } from "#control/migration/migration.ts";
-import { TLS_PARAMETERS } from "#control/migration/parameters.ts";
+import { describeParameters } from "#control/migration/parameters.ts";
 import type { MigrationStatus } from "#control/migration/status.ts";
 
 type Arguments = Readonly<Record<string, unknown>>;
@@ -67,12 +67,7 @@ export const MIGRATION_COMMANDS: Readonly<Record<string, MigrationCommand>> = {
       return NOTHING;
     },
   },
-  "query-migrate-parameters": {
-    run: (migration) => ({
-      ...migration.parameters(),
-      ...Object.fromEntries(TLS_PARAMETERS.map((name) => [name, ""])),
-    }),
-  },
+  "query-migrate-parameters": { run: (migration) => describeParameters(migration.parameters()) },
   "migrate-start-postcopy": {
     run(migration) {
       migration.startPostcopy();

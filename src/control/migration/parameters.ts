@@ -25,12 +25,18 @@ export const DEFAULT_PARAMETERS = Object.fromEntries(
   Object.entries(ROWS).map(([name, { initial }]) => [name, initial]),
 ) as Parameters;
 
+/** As `query-migrate-parameters` says them. */
+export function describeParameters(parameters: Parameters): Readonly<Record<string, number | string>> {
+  return { ...parameters, ...Object.fromEntries(TLS_PARAMETERS.map((name) => [name, ""])) };
+}
+
 /** `parameters` with the changes. Throws `MigrationError`; nothing is changed then. */
 export function changeParameters(parameters: Parameters, changes: Readonly<Record<string, unknown>>): Parameters {
   const next: Record<string, number> = { ...parameters };
   for (const [name, given] of Object.entries(changes)) {
     if (TLS_PARAMETERS.includes(name)) {
-      if (given !== "") throw new MigrationError(`migration parameter '${name}' is not available: there is no TLS`);
+      if (given !== "" && given !== null)
+        throw new MigrationError(`migration parameter '${name}' is not available: there is no TLS`);
       continue;
     }
     // Of 64 bits: what is beyond 2^53 is no limit.

@@ -1,11 +1,11 @@
 /** Migration: the rows of `control/migration/commands.ts` as commands of the monitor, and the events. */
-import { CAPABILITY_NAMES } from "#control/migration/capabilities.ts";
+import { Capabilities, CAPABILITY_NAMES } from "#control/migration/capabilities.ts";
 import { migrationText, parametersText } from "#control/migration/info-text.ts";
 import { MIGRATION_COMMANDS } from "#control/migration/commands.ts";
 import type { Migration } from "#control/migration/migration.ts";
 import { MIGRATION_STATUSES, type MigrationStatus } from "#control/migration/status.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import { DEFAULT_PARAMETERS, TLS_PARAMETERS } from "#control/migration/parameters.ts";
+import { DEFAULT_PARAMETERS, describeParameters, TLS_PARAMETERS } from "#control/migration/parameters.ts";
 import { hmpCommand, type MonitorModule, qmpCommand, type QmpCommand, qmpEvent } from "#control/monitor/command.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
 import { DESCRIPTOR_SETS } from "#control/monitor/descriptor-sets.ts";
@@ -66,7 +66,7 @@ const ARGUMENTS: Readonly<Record<string, Members>> = {
     ...optionalInts("announce-initial", "announce-max", "announce-rounds", "announce-step"),
     ...optionalInts("compress-level", "compress-threads", "decompress-threads", "x-checkpoint-delay"),
     ...optionalInts("multifd-channels", "xbzrle-cache-size", "multifd-zlib-level", "multifd-zstd-level"),
-    ...Object.fromEntries(TLS_PARAMETERS.map((name) => [name, optional(str)])),
+    ...Object.fromEntries(TLS_PARAMETERS.map((name) => [name, optional(any)])),
     "max-bandwidth": optional(int64),
     "max-postcopy-bandwidth": optional(int64),
     "compress-wait-thread": optional(bool),
@@ -92,6 +92,13 @@ function migrationOf({ host }: MonitorContext): Migration {
   return host.migration;
 }
 
+/** What is answered where there is no machine (`-machine none`): what one can do. Managers probe the program so. */
+const WITHOUT_MACHINE: Readonly<Record<string, () => unknown>> = {
+  "query-migrate": () => ({}),
+  "query-migrate-capabilities": () => new Capabilities().list(),
+  "query-migrate-parameters": () => describeParameters(DEFAULT_PARAMETERS),
+};
+
 /** Runs one of the rows; `passed` is what the client may name. Throws `QmpError` for what it has done wrong. */
 async function run(
   context: MonitorContext,
@@ -100,6 +107,8 @@ async function run(
   passed?: PassedDescriptors,
 ): Promise<unknown> {
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const answer = context.host.migration ? undefined : WITHOUT_MACHINE[name];
+  if (answer) return answer();
   const migration = migrationOf(context);
   const descriptors = {
     take: (fdName: string) => passed?.takeNamed(fdName)?.fd,
