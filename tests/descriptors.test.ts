@@ -8,7 +8,9 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { descriptorSender, type DescriptorSender } from "#platform/node/testing/descriptor-sender.ts";
+import { fetchGuest } from "../tools/guest/fetch-guest.mjs";
 import { COMMAND, LIMIT_MS, startCommand, testFolder, until, writeFirmware } from "./firmware.ts";
+import { bootGuest, Guest } from "./guest.ts";
 import { type Message, QmpClient } from "./qmp-client.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -323,6 +325,32 @@ test.skipIf(!sender)("libvirt's postcopy, over a pair of sockets, and what migra
   await answers(destination);
   expect(await destination.client.result("query-status")).toMatchObject({ status: "running" });
   expect(await source.client.result("query-status")).toMatchObject({ status: "postmigrate" });
+});
+
+test.skipIf(!sender)("a Linux at work goes over a passed connection", async () => {
+  const started = join(folder, `qmp${files++}`);
+  const guest = await bootGuest(["-qmp", `unix:${started},server=on,wait=off`], { smp: 2 });
+  const source = await control(guest, started);
+  const { text: sum } = await guest.ask("KEPT='from before'; seq 1 100000 >/tmp/data; md5sum </tmp/data");
+  guest.type("(while :; do seq 1 30000 >/tmp/busy; done) & echo bu''sy\n");
+  await guest.waitFor(/busy\r?\n/, LIMIT_MS);
+  const { firmware } = await fetchGuest({});
+  const path = join(folder, `qmp${files++}`);
+  const machine = ["-M", "virt", "-smp", "2", "-m", "256", "-nographic", "-bios", firmware];
+  const qmp = ["-qmp", `unix:${path},server=on,wait=off`, "-incoming", "defer"];
+  const moved = new Guest(process.execPath, [COMMAND, ...machine, ...qmp]);
+  const destination = await control(moved, path);
+  for (const side of [source, destination]) await begin(side);
+  const [near, far] = (sender as DescriptorSender).socketPair();
+  await getfd(destination, "m", far);
+  await destination.client.result("migrate-incoming", { uri: "fd:m" });
+  await getfd(source, "migrate", near);
+  await migrate(source);
+  await become(source, "completed");
+  await become(destination, "completed");
+  const { text } = await moved.ask("nproc; md5sum </tmp/data; sleep 1; echo $KEPT");
+  expect(text).toBe(`2\n${sum}from before\n`);
+  expect(await moved.powerOff()).toBe(0);
 });
 
 const CLIENT = `
