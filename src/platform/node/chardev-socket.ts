@@ -57,7 +57,9 @@ class SocketBackend implements SocketChardev {
   readonly #waiting: Socket[] = [];
   #server: Server | undefined;
   #peer: Socket | undefined;
-  /** Reads the peer in Node's place. */
+  /** The peer that is being read: from when there is a frontend on. */
+  #beingRead: Socket | undefined;
+  /** Reads it in Node's place. */
   #reader: DescriptorSocket | undefined;
   whyNoDescriptors: string | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -100,7 +102,7 @@ class SocketBackend implements SocketChardev {
     this.#pump.attach(frontend);
     if (!this.#peer) return;
     frontend.event("opened");
-    void this.#read(this.#peer);
+    void this.#startReading(this.#peer);
   }
   poke(): void {
     this.#pump.flush();
@@ -185,12 +187,13 @@ class SocketBackend implements SocketChardev {
     socket.on("error", () => {}); // "close" follows
     socket.on("close", () => this.#left());
     this.#pump.frontend?.event("opened");
-    if (this.#pump.frontend) void this.#read(socket);
+    if (this.#pump.frontend) void this.#startReading(socket);
     this.#announceConnected();
   }
 
-  /** Begins to read a peer; nobody did before. */
-  async #read(socket: Socket): Promise<void> {
+  async #startReading(socket: Socket): Promise<void> {
+    if (this.#beingRead === socket) return;
+    this.#beingRead = socket;
     if (await this.#readDescriptors(socket)) return;
     socket.on("data", (chunk) => {
       this.#pump.push(chunk);
@@ -227,6 +230,7 @@ class SocketBackend implements SocketChardev {
 
   #left(): void {
     this.#peer = undefined;
+    this.#beingRead = undefined;
     this.#reader = undefined;
     this.#pump.end();
     if (this.#closed) return;

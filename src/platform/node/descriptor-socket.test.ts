@@ -137,6 +137,28 @@ test.skipIf(!sender)("a frontend without room leaves the bytes in the socket; no
   chardev.close();
 });
 
+test.skipIf(!sender)("a peer that is there before the frontend loses nothing", async () => {
+  const path = join(folder, `s${sockets++}`);
+  const chardev = await openSocketChardev({ id: "c", target: { path }, server: true, reconnectSeconds: 0 });
+  const peer = await dial(path);
+  await chardev.connected;
+  const one = file("early");
+  sender?.send(peer, "early", [one]);
+  closeSync(one);
+  const client = new Client();
+  chardev.attach(client);
+  await until(() => expect(client.got).toBe("[1]early"));
+  chardev.attach(client);
+  peer.write("!");
+  await until(() => expect(client.got).toBe("[1]early!"));
+  for (const { fd, close } of client.descriptors) {
+    expect(readFileSync(fd, "utf8")).toBe("early");
+    close();
+  }
+  peer.destroy();
+  chardev.close();
+});
+
 test("a frontend that takes none is read as ever", async () => {
   const { path, chardev } = await open();
   const got: string[] = [];
