@@ -170,6 +170,13 @@ test("-machine none answers a tool's probe", async () => {
   const machines = (await client.result("query-machines")) as { name: string; "cpu-max": number }[];
   expect(machines.map(({ name }) => name)).toContain("virt");
   expect(await client.result("query-tpm-models")).toEqual([]);
+  const capabilities = await client.result("query-migrate-capabilities");
+  for (const capability of ["events", "return-path"]) expect(capabilities).toContainEqual({ capability, state: false });
+  expect(await client.result("query-migrate-parameters")).toMatchObject({ "tls-creds": "", "downtime-limit": 300 });
+  expect(await client.result("query-migrate")).toEqual({});
+  expect(await client.execute("migrate", { uri: "tcp:h:1" })).toMatchObject({
+    error: { desc: "this machine cannot be moved" },
+  });
   await client.execute("quit");
   expect(await terminal.exit(LIMIT_MS)).toBe(0);
 });

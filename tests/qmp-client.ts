@@ -1,5 +1,6 @@
 /** A QMP client for tests: sends, and takes replies and events apart. */
 import { connect, type Socket } from "node:net";
+import type { DescriptorSender } from "#platform/node/testing/descriptor-sender.ts";
 import { LIMIT_MS, until } from "./firmware.ts";
 
 export type Message = { readonly [key: string]: unknown };
@@ -40,6 +41,11 @@ export class QmpClient {
 
   write(text: string): void {
     this.#socket.write(text);
+  }
+  /** The reply to a command with which descriptors come; they stay the caller's, too. */
+  pass(sender: DescriptorSender, descriptors: readonly number[], name: string, args?: Message): Promise<Message> {
+    sender.send(this.#socket, JSON.stringify({ execute: name, ...(args && { arguments: args }) }), descriptors);
+    return this.next();
   }
   /** The next message that is no event. */
   async next(): Promise<Message> {

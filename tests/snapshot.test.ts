@@ -339,3 +339,43 @@ async function expectAlive(machine: Api.Machine): Promise<void> {
   const sums = seen.match(/[0-9a-f]{32} {2}-/g);
   expect([sums?.length, sums?.[0]]).toEqual([2, sums?.[1]]);
 }
+
+test("query-status while it is saved and put back: save-vm, restore-vm", async () => {
+  const { terminal, client } = await start("-snapshot-dir", directory());
+  await terminal.waitFor(/ready/, LIMIT_MS);
+  const job = { tag: "t", vmstate: "snapshot-dir", devices: [] };
+  for (const [name, state] of [
+    ["snapshot-save", "save-vm"],
+    ["snapshot-load", "restore-vm"],
+  ] as const) {
+    const seen = new Set<string>();
+    await client.result(name, { ...job, "job-id": name });
+    for (let isOver = false; !isOver; ) {
+      seen.add(((await client.result("query-status")) as { readonly status: string }).status);
+      const jobs = (await client.result("query-jobs")) as readonly { readonly id: string; readonly status: string }[];
+      isOver = jobs.every(({ id, status }) => id !== name || status === "concluded");
+    }
+    expect([...seen]).toContain(state);
+    expect(await client.result("query-status")).toMatchObject({ status: "running" });
+  }
+});
+
+test("stop while a machine is waited for: it stands when it has come", async () => {
+  const path = join(directory(), "stream");
+  const source = await start();
+  await source.terminal.waitFor(/ready/, LIMIT_MS);
+  await source.client.result("migrate", { uri: `file:${path}` });
+  await expect
+    .poll(async () => ((await source.client.result("query-migrate")) as { status?: string }).status)
+    .toBe("completed");
+  const destination = await start("-incoming", "defer");
+  expect(await destination.client.result("query-status")).toMatchObject({ status: "inmigrate" });
+  await destination.client.result("stop");
+  await destination.client.result("migrate-incoming", { uri: `file:${path}` });
+  await expect
+    .poll(async () => ((await destination.client.result("query-status")) as { status?: string }).status)
+    .toBe("paused");
+  await destination.client.result("cont");
+  destination.terminal.type("x");
+  await destination.terminal.waitFor(/x/, LIMIT_MS);
+});

@@ -78,6 +78,8 @@ async function bundle(root, options) {
     sourcemap: true,
     logLevel: "silent",
     metafile: true,
+    // With binaries of its own, and it may be absent.
+    external: ["koffi"],
     ...options,
   }).catch((error) => {
     const [first] = error.errors ?? [];

@@ -100,3 +100,12 @@ test("a test may import what it needs", () => {
   );
   expect(found()).toEqual([]);
 });
+
+test("a package that may be absent, at once or in a layer that knows no host", () => {
+  write("package.json", '{ "optionalDependencies": { "maybe": "1" } }');
+  write("src/platform/a.ts", 'export const load = () => import("maybe");\nexport type { A } from "maybe";\n');
+  expect(found()).toEqual([]);
+  write("src/platform/b.ts", 'import { maybe } from "maybe";\nexport const B = maybe;\n');
+  write("src/core/c.ts", 'export const load = () => import("maybe");\n');
+  expect(found().sort()).toEqual(["package src/core/c.ts", "package src/platform/b.ts"]);
+});

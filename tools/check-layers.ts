@@ -9,7 +9,8 @@
  * - relative: a relative path stays inside its layer (other layers are imported through `#layer/...`);
  * - device: a device (a file or folder directly under hw/devices/) does not import another device;
  * - host: only platform/ and app/ import Node's modules;
- * - package: an imported package is one of package.json's `dependencies`;
+ * - package: an imported package is one of package.json's `dependencies`; one of its `optionalDependencies` is imported
+ *   lazily, in platform/ or app/, for it may be absent;
  * - cycle: files do not import each other's values in a circle (type-only imports may).
  * Tests are exempt from all but `cycle`: they are a project of their own that sees every layer.
  */
@@ -27,6 +28,7 @@ type Import = { readonly specifier: string; readonly typeOnly: boolean; readonly
 type Source = { readonly file: string; readonly layer: string; readonly imports: readonly Import[] };
 /** The layers that a layer may import, itself not included. */
 type Layers = ReadonlyMap<string, ReadonlySet<string>>;
+type Packages = { readonly needed: ReadonlySet<string>; readonly optional: ReadonlySet<string> };
 
 const HOST_LAYERS = new Set(["platform", "app"]);
 
@@ -39,8 +41,8 @@ export function checkLayers(root: string): Violation[] {
   const violations = strayFolders(root, layers);
   for (const source of sources) {
     if (isTest(source.file)) continue;
-    for (const { specifier } of source.imports) {
-      const violation = judge(source, specifier, layers, packages);
+    for (const imported of source.imports) {
+      const violation = judge(source, imported, layers, packages);
       if (violation) violations.push({ file: source.file, ...violation });
     }
   }
@@ -63,11 +65,14 @@ function readReferences(tsconfig: string): { path: string }[] {
   return config.references ?? [];
 }
 
-function readDependencies(root: string): ReadonlySet<string> {
-  const { dependencies } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as {
-    dependencies?: Record<string, string>;
+function readDependencies(root: string): Packages {
+  const { dependencies, optionalDependencies } = JSON.parse(
+    readFileSync(path.join(root, "package.json"), "utf8"),
+  ) as Record<string, Record<string, string> | undefined>;
+  return {
+    needed: new Set(Object.keys(dependencies ?? {})),
+    optional: new Set(Object.keys(optionalDependencies ?? {})),
   };
-  return new Set(Object.keys(dependencies ?? {}));
 }
 
 /** Folders under `src/` that the root tsconfig.json does not refer to: nothing would check them. */
@@ -116,12 +121,13 @@ function readImports(fileName: string): Import[] {
 
 function judge(
   source: Source,
-  specifier: string,
+  imported: Import,
   layers: Layers,
-  packages: ReadonlySet<string>,
+  packages: Packages,
 ): Omit<Violation, "file"> | undefined {
+  const { specifier } = imported;
   const target = resolve(source.file, specifier);
-  if (target === undefined) return judgePackage(source.layer, specifier, packages);
+  if (target === undefined) return judgePackage(source.layer, imported, packages);
   const layer = target.split("/")[1] ?? "";
   if (specifier.startsWith(".") && layer !== source.layer) {
     return { rule: "relative", message: `imports ${specifier}, which leaves its layer; write #${target.slice(4)}` };
@@ -139,8 +145,8 @@ function judge(
 
 function judgePackage(
   layer: string,
-  specifier: string,
-  packages: ReadonlySet<string>,
+  { specifier, lazy, typeOnly }: Import,
+  packages: Packages,
 ): Omit<Violation, "file"> | undefined {
   if (specifier.startsWith("node:") || builtinModules.includes(specifier)) {
     if (HOST_LAYERS.has(layer)) return undefined;
@@ -148,7 +154,11 @@ function judgePackage(
     return { rule: "host", message };
   }
   const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
-  if (packages.has(name)) return undefined;
+  if (packages.needed.has(name)) return undefined;
+  if (packages.optional.has(name)) {
+    if (HOST_LAYERS.has(layer) && (lazy || typeOnly)) return undefined;
+    return { rule: "package", message: `imports ${specifier}, which may be absent: import() it in platform or app` };
+  }
   return { rule: "package", message: `imports ${specifier}, which is not in package.json's dependencies` };
 }
 

@@ -14,7 +14,11 @@ export function migrationHost(log: LogTarget | undefined, logConfig: LogConfig |
     startMigration(thread) {
       const { port1, port2 } = new MessageChannel();
       const start = (program: string, port: MessagePort): Worker => {
-        const worker = new Worker(distFile("start-thread.cjs"), { workerData: program });
+        const worker = new Worker(distFile("start-thread.cjs"), {
+          workerData: program,
+          // Descriptors come from elsewhere, and are closed by their channels.
+          trackUnmanagedFds: false,
+        });
         worker.postMessage({ thread, log, logConfig, port } satisfies MigrationMessage, [port]);
         return worker;
       };

@@ -19,6 +19,9 @@ export type Timers = {
 /** Takes bytes; never blocks, never throws: what cannot be written is buffered or dropped by the implementation. */
 export type ByteSink = { write(bytes: Uint8Array): void };
 
+/** A descriptor of this process that a peer has passed. Whoever has it closes it, or hands its number to a channel. */
+export type PassedDescriptor = { readonly fd: number; close(): void };
+
 /**
  * One end of a character device (`-chardev`). Thread: machine.
  * `onInput` is called with at most `canReceive()` bytes at a time, and `poke()` says that room was made.
@@ -35,11 +38,15 @@ export type CharBackend = ByteSink & {
   readonly unsentBytes?: number;
   /** Ends the present connection; a socket that listens goes on listening. */
   hangUp?(): void;
+  /** Why its peers can pass no descriptors, though the kind of device could; for the user. */
+  readonly whyNoDescriptors?: string | undefined;
 };
 export type CharFrontend = {
   /** Bytes that can be taken now. */
   canReceive(): number;
   receive(bytes: Uint8Array): void;
+  /** Takes descriptors that came with the first of the bytes that are received next. Absent: none are asked for. */
+  passed?(descriptors: readonly PassedDescriptor[]): void;
   event(event: "opened" | "closed" | "break"): void;
   /** Whether the keyboard of a shared terminal is this frontend's; not called where nothing is shared. */
   focus?(isOurs: boolean): void;
@@ -85,6 +92,7 @@ export type ChannelAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "exec"; readonly command: string }
+  /** The channel closes it, also when it cannot be opened. */
   | { readonly kind: "fd"; readonly fd: number }
   | { readonly kind: "file"; readonly path: string; readonly offset: number };
 /** Opens streams. Both reject with an error that says what failed. */

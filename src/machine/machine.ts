@@ -56,6 +56,8 @@ export type MachineEvent =
   | { readonly kind: "shutdown"; readonly exitCode: number; readonly byGuest: boolean; readonly isReset: boolean }
   | { readonly kind: "reset"; readonly byGuest: boolean }
   | { readonly kind: "stop" | "resume" }
+  /** A state from elsewhere is in place; "resume" may follow. */
+  | { readonly kind: "loaded" }
   /** The guest has given memory back, or taken it again. */
   | { readonly kind: "balloon"; readonly guestBytes: number };
 
@@ -172,7 +174,10 @@ export class Machine {
         for (const device of this.#devices.devices) await device.drain?.();
         this.#drainConsole();
       },
-      () => this.#console?.poke(),
+      () => {
+        this.#emit({ kind: "loaded" });
+        this.#console?.poke();
+      },
     );
   }
 

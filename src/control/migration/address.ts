@@ -1,13 +1,16 @@
 /**
  * Where a migration goes to or comes from: QEMU's URI, or the `channels` of its newer commands.
  *
- *   tcp:HOST:PORT   unix:PATH   exec:COMMAND   fd:NUMBER   file:PATH[,offset=BYTES]
+ *   tcp:HOST:PORT   unix:PATH   exec:COMMAND   fd:NUMBER   fd:NAME   file:PATH[,offset=BYTES]
  */
 import type { ChannelAddress } from "#core/host.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 
+/** With names in place of descriptors, which whoever passed those has given them. */
+export type MigrationAddress = ChannelAddress | { readonly kind: "named"; readonly name: string };
+
 /** Throws `MigrationError`. */
-export function parseUri(uri: string): ChannelAddress {
+export function parseUri(uri: string): MigrationAddress {
   const [, kind, rest = ""] = /^([a-z]+):([^]*)$/.exec(uri) ?? [];
   switch (kind) {
     case "tcp":
@@ -39,8 +42,10 @@ function parseTcp(text: string): ChannelAddress {
   return { kind: "tcp", host: bracketed ?? plain ?? "", port: Number(port) };
 }
 
-function parseFd(text: string): ChannelAddress {
-  if (!/^\d{1,9}$/.test(text)) throw new MigrationError(`'${text}' is not the number of a descriptor`);
+/** A name does not begin with a digit. */
+function parseFd(text: string): MigrationAddress {
+  if (!/^\d/.test(text)) return { kind: "named", name: text };
+  if (!/^\d{1,9}$/.test(text)) throw new MigrationError(`Invalid file descriptor number '${text}'`);
   return { kind: "fd", fd: Number(text) };
 }
 
@@ -58,7 +63,7 @@ export type MigrationChannel = {
 };
 
 /** The main channel of a list. Throws `MigrationError`. */
-export function parseChannels(channels: readonly MigrationChannel[]): ChannelAddress {
+export function parseChannels(channels: readonly MigrationChannel[]): MigrationAddress {
   const [channel] = channels;
   if (!channel || channels.length > 1 || channel["channel-type"] !== "main") {
     throw new MigrationError("the list of channels needs exactly one of channel-type 'main'");
@@ -81,7 +86,7 @@ export function parseChannels(channels: readonly MigrationChannel[]): ChannelAdd
   }
 }
 
-function parseSocket(text: (name: string) => string): ChannelAddress {
+function parseSocket(text: (name: string) => string): MigrationAddress {
   switch (text("type")) {
     case "inet":
       return parseTcp(`[${text("host")}]:${text("port")}`);
@@ -92,6 +97,28 @@ function parseSocket(text: (name: string) => string): ChannelAddress {
     default:
       throw new MigrationError(`unknown type of socket '${text("type")}'`);
   }
+}
+
+/** Descriptors that somebody has passed, by their names and in sets. */
+export type DescriptorNames = {
+  /** The descriptor, which belongs to the caller then. */
+  take(name: string): number | undefined;
+  /** One of a set's; it stays the set's. */
+  inSet(id: number): number | undefined;
+};
+
+/** The address with descriptors in place of names. Throws `MigrationError`. */
+export function resolveNames(address: MigrationAddress, names: DescriptorNames | undefined): ChannelAddress {
+  if (address.kind === "named") {
+    const fd = names?.take(address.name);
+    if (fd === undefined) throw new MigrationError(`File descriptor named '${address.name}' has not been found`);
+    return { kind: "fd", fd };
+  }
+  const [, set] = (address.kind === "file" && names && /^\/dev\/fdset\/(\d{1,9})$/.exec(address.path)) || [];
+  if (set === undefined || address.kind !== "file") return address;
+  const fd = names?.inSet(Number(set));
+  if (fd === undefined) throw new MigrationError(`Failed to open file '${address.path}'`);
+  return { ...address, path: `/proc/self/fd/${fd}` };
 }
 
 /** A program and its arguments, for the shell. */

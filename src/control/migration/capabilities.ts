@@ -18,7 +18,8 @@ const ROWS = {
   multifd: false,
   "dirty-bitmaps": false,
   "postcopy-blocktime": true,
-  "late-block-activate": false,
+  // Nothing to do: disks are not locked, and nothing is written before the machine runs.
+  "late-block-activate": true,
   "x-ignore-shared": false,
   "validate-uuid": false,
   "background-snapshot": false,

@@ -2,39 +2,41 @@
  * What the monitor's commands about migration do, by QEMU's names. Their types are rows of
  * `control/monitor/commands/migration.ts`, which has checked the arguments.
  */
-import type { MigrationChannel } from "#control/migration/address.ts";
+import type { DescriptorNames, MigrationChannel } from "#control/migration/address.ts";
 import type { Capability } from "#control/migration/capabilities.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import type { Migration } from "#control/migration/migration.ts";
+import type { Migration, MigrationTarget } from "#control/migration/migration.ts";
+import { describeParameters } from "#control/migration/parameters.ts";
 import type { MigrationStatus } from "#control/migration/status.ts";
 
 type Arguments = Readonly<Record<string, unknown>>;
 export type MigrationCommand = {
   /** What it returns is the reply. Throws or rejects with errors whose message is the reply's `desc`. */
-  readonly run: (migration: Migration, given: Arguments) => unknown;
+  readonly run: (migration: Migration, given: Arguments, descriptors?: DescriptorNames) => unknown;
 };
 
 const NOTHING = {};
-const target = (given: Arguments): { uri?: string; channels?: readonly MigrationChannel[] } => ({
+const target = (given: Arguments, descriptors: DescriptorNames | undefined): MigrationTarget => ({
+  ...(descriptors && { descriptors }),
   ...(given["uri"] !== undefined && { uri: given["uri"] as string }),
   ...(given["channels"] !== undefined && { channels: given["channels"] as readonly MigrationChannel[] }),
 });
 
 export const MIGRATION_COMMANDS: Readonly<Record<string, MigrationCommand>> = {
   migrate: {
-    async run(migration, given) {
+    async run(migration, given, descriptors) {
       for (const option of ["blk", "inc"]) {
         if (given[option] === true) throw new MigrationError(`'${option}' is not available in this version`);
       }
-      if (given["resume"] === true) await migration.resume(target(given));
-      else migration.migrate(target(given));
+      if (given["resume"] === true) await migration.resume(target(given, descriptors));
+      else migration.migrate(target(given, descriptors));
       return NOTHING;
     },
   },
   "migrate-incoming": {
-    async run(migration, given) {
+    async run(migration, given, descriptors) {
       // A machine that cannot be loaded is told by the event and by query-migrate.
-      const { loaded } = await migration.incoming(target(given), !migration.startsStopped);
+      const { loaded } = await migration.incoming(target(given, descriptors), !migration.startsStopped);
       loaded.catch(() => {});
       return NOTHING;
     },
@@ -65,7 +67,7 @@ export const MIGRATION_COMMANDS: Readonly<Record<string, MigrationCommand>> = {
       return NOTHING;
     },
   },
-  "query-migrate-parameters": { run: (migration) => migration.parameters() },
+  "query-migrate-parameters": { run: (migration) => describeParameters(migration.parameters()) },
   "migrate-start-postcopy": {
     run(migration) {
       migration.startPostcopy();
@@ -79,8 +81,8 @@ export const MIGRATION_COMMANDS: Readonly<Record<string, MigrationCommand>> = {
     },
   },
   "migrate-recover": {
-    async run(migration, given) {
-      await migration.recover(target(given));
+    async run(migration, given, descriptors) {
+      await migration.recover(target(given, descriptors));
       return NOTHING;
     },
   },

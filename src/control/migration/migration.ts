@@ -5,7 +5,14 @@
  */
 import type { ChannelAddress } from "#core/host.ts";
 import { type CallError, ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
-import { type MigrationChannel, parseChannels, parseUri } from "#control/migration/address.ts";
+import {
+  type DescriptorNames,
+  type MigrationAddress,
+  type MigrationChannel,
+  parseChannels,
+  parseUri,
+  resolveNames,
+} from "#control/migration/address.ts";
 import { Capabilities, type Capability } from "#control/migration/capabilities.ts";
 import { machineFunctions } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
@@ -28,7 +35,12 @@ export type MigrationThread = {
 };
 export type MigrationHost = { startMigration(data: MigrationThreadData): MigrationThread };
 /** Where to: one of both. */
-export type MigrationTarget = { readonly uri?: string; readonly channels?: readonly MigrationChannel[] };
+export type MigrationTarget = {
+  readonly uri?: string;
+  readonly channels?: readonly MigrationChannel[];
+  /** What `fd:NAME` means; without them no name is known. */
+  readonly descriptors?: DescriptorNames;
+};
 
 const OVER: readonly (MigrationStatus | undefined)[] = [undefined, "completed", "failed", "cancelled"];
 type Calls = ThreadCalls<MigrationFunctions>;
@@ -47,7 +59,8 @@ export class Migration {
   /** Some of a machine has come, at least once. */
   #hasLoaded = false;
   #listening: ChannelAddress | undefined;
-  #isStartAsked = false;
+  /** What was asked since: to run, or to stay. */
+  #startAsked: boolean | undefined;
 
   constructor(machine: Machine, host: MigrationHost) {
     this.#machine = machine;
@@ -62,16 +75,20 @@ export class Migration {
 
   /** Starts to send the machine; the event `setup` comes before this returns. Throws `MigrationError`. */
   migrate(target: MigrationTarget): void {
-    const address = parseTarget(target);
+    const asked = parseTarget(target);
     if (this.isActive) throw new MigrationError("There's a migration process in progress");
     if (this.#machine.migration.isLoading) throw new MigrationError("the machine has not come yet");
     if (this.#machine.migration.ram.faults.missingCount > 0) {
       throw new MigrationError("the machine's memory is still coming; try again in a few seconds");
     }
     const postcopy = this.#capabilities.has("postcopy-ram");
-    if (postcopy && (address.kind === "file" || address.kind === "exec")) {
+    if (postcopy && (asked.kind === "file" || asked.kind === "exec")) {
       throw new MigrationError("Postcopy needs a connection: tcp, unix, or fd of a socket");
     }
+    const preempt = postcopy && this.#capabilities.has("postcopy-preempt");
+    if (preempt && isDescriptor(asked)) throw new MigrationError(NEEDS_CHANNELS);
+    // The last of what may fail: the descriptor is the thread's then.
+    const address = resolveNames(asked, target.descriptors);
     const running = this.#start("out");
     this.#observe("setup", { status: "setup" });
     this.#ended = this.#finish(
@@ -79,7 +96,7 @@ export class Migration {
       running.calls.call("send", address, this.#parameters, {
         returnPath: this.#capabilities.has("return-path") || postcopy,
         postcopy,
-        preempt: postcopy && this.#capabilities.has("postcopy-preempt"),
+        preempt,
         autoConverge: this.#capabilities.has("auto-converge"),
         pauseBeforeSwitchover: this.#capabilities.has("pause-before-switchover"),
       }),
@@ -97,10 +114,13 @@ export class Migration {
    * loaded: the machine cannot be used then. Rejects with `MigrationError` or the host's error.
    */
   async incoming(target: MigrationTarget, autostart: boolean): Promise<{ readonly loaded: Promise<void> }> {
-    const address = parseTarget(target);
+    const asked = parseTarget(target);
     if (!this.#machine.migration.isLoading || this.#running) {
       throw new MigrationError("The incoming migration has already been started");
     }
+    const preempt = this.#capabilities.has("postcopy-preempt");
+    if (preempt && isDescriptor(asked)) throw new MigrationError(NEEDS_CHANNELS);
+    const address = resolveNames(asked, target.descriptors);
     const running = this.#start("in");
     this.#observe("setup", { status: "setup" });
     try {
@@ -109,7 +129,7 @@ export class Migration {
         autostart,
         postcopy: this.#capabilities.has("postcopy-ram"),
         blocktime: this.#capabilities.has("postcopy-blocktime"),
-        preempt: this.#capabilities.has("postcopy-preempt"),
+        preempt,
       });
     } catch (error) {
       await this.#stop(running);
@@ -159,12 +179,20 @@ export class Migration {
   }
   /** Takes an interrupted postcopy up again, at the source. Rejects with `MigrationError`. */
   async resume(target: MigrationTarget): Promise<void> {
-    await this.#ask("resume", "Cannot resume if there is no paused migration", parseTarget(target));
+    const why = "Cannot resume if there is no paused migration";
+    await this.#ask("resume", why, this.#whilePaused(target, why));
   }
   /** The same at the destination: waits for a new connection. Rejects with `MigrationError`. */
   async recover(target: MigrationTarget): Promise<void> {
     const why = "Migrate recover can only be run when postcopy is paused.";
-    this.#listening = await this.#ask("recover", why, parseTarget(target));
+    this.#listening = await this.#ask("recover", why, this.#whilePaused(target, why));
+  }
+  /** The target; no descriptor is taken when nothing is paused, for nobody would close it. Throws `MigrationError`. */
+  #whilePaused(target: MigrationTarget, otherwise: string): ChannelAddress {
+    const asked = parseTarget(target);
+    if (asked.kind === "named" && this.#info.status !== "postcopy-paused") throw new MigrationError(otherwise);
+    if (this.#capabilities.has("postcopy-preempt") && isDescriptor(asked)) throw new MigrationError(NEEDS_CHANNELS);
+    return resolveNames(asked, target.descriptors);
   }
 
   /** `-S`: a machine that comes in waits until it is told to run. */
@@ -173,7 +201,11 @@ export class Migration {
   }
   /** A machine that comes in runs as soon as it can, whatever `-S` says. */
   startWhenLoaded(): void {
-    this.#isStartAsked = true;
+    this.#startAsked = true;
+  }
+  /** It waits, whatever is asked of it. */
+  stayWhenLoaded(): void {
+    this.#startAsked = false;
   }
   /** What goes on, or has just ended, is at its source here. */
   get isOutgoing(): boolean {
@@ -184,11 +216,20 @@ export class Migration {
   }
   async query(): Promise<MigrationInfo> {
     try {
-      if (this.isActive) return (await this.#running?.calls.call("info")) ?? this.#info;
+      if (this.isActive)
+        return { ...((await this.#running?.calls.call("info")) ?? this.#info), ...this.#socketAddress };
     } catch {
       // It has just ended.
     }
     return this.#info;
+  }
+
+  get #socketAddress(): Pick<MigrationInfo, "socket-address"> {
+    const where = this.#running?.direction === "in" ? this.#listening : undefined;
+    if (where?.kind === "tcp") {
+      return { "socket-address": [{ type: "inet", host: where.host, port: String(where.port) }] };
+    }
+    return where?.kind === "unix" ? { "socket-address": [{ type: "unix", path: where.path }] } : {};
   }
 
   capabilities(): readonly Capability[] {
@@ -214,7 +255,7 @@ export class Migration {
     const functions = machineFunctions(this.#machine);
     const own: MachineThreadFunctions = {
       ...functions,
-      runLoaded: (autostart) => functions.runLoaded(autostart || this.#isStartAsked),
+      runLoaded: (autostart) => functions.runLoaded(this.#startAsked ?? autostart),
       status: (status, info) => this.#observe(status, info),
       pass: (pass) => this.#emit({ event: "MIGRATION_PASS", data: { pass } }),
     };
@@ -278,7 +319,11 @@ function migrationError(cause: CallError): Error {
   return cause.code === "migration" ? new MigrationError(cause.message, { cause }) : cause;
 }
 
-function parseTarget({ uri, channels }: MigrationTarget): ChannelAddress {
+/** Of which there is one, for one connection. */
+const isDescriptor = ({ kind }: MigrationAddress): boolean => kind === "fd" || kind === "named";
+const NEEDS_CHANNELS = "Migration requires multi-channel URIs (e.g. tcp)";
+
+function parseTarget({ uri, channels }: MigrationTarget): MigrationAddress {
   if ((uri === undefined) === (channels === undefined)) {
     throw new MigrationError("need exactly one of 'uri' and 'channels'");
   }

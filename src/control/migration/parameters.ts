@@ -18,14 +18,29 @@ const ROWS = {
 export type ParameterName = keyof typeof ROWS;
 export type Parameters = { readonly [name in ParameterName]: number };
 
+/** Texts that can only be empty, since there is no TLS; managers of machines set them to that. */
+export const TLS_PARAMETERS: readonly string[] = ["tls-creds", "tls-hostname", "tls-authz"];
+
 export const DEFAULT_PARAMETERS = Object.fromEntries(
   Object.entries(ROWS).map(([name, { initial }]) => [name, initial]),
 ) as Parameters;
 
+/** As `query-migrate-parameters` says them. */
+export function describeParameters(parameters: Parameters): Readonly<Record<string, number | string>> {
+  return { ...parameters, ...Object.fromEntries(TLS_PARAMETERS.map((name) => [name, ""])) };
+}
+
 /** `parameters` with the changes. Throws `MigrationError`; nothing is changed then. */
 export function changeParameters(parameters: Parameters, changes: Readonly<Record<string, unknown>>): Parameters {
   const next: Record<string, number> = { ...parameters };
-  for (const [name, value] of Object.entries(changes)) {
+  for (const [name, given] of Object.entries(changes)) {
+    if (TLS_PARAMETERS.includes(name)) {
+      if (given !== "" && given !== null)
+        throw new MigrationError(`migration parameter '${name}' is not available: there is no TLS`);
+      continue;
+    }
+    // Of 64 bits: what is beyond 2^53 is no limit.
+    const value = typeof given === "bigint" ? Math.min(Number(given), Number.MAX_SAFE_INTEGER) : given;
     const row = (ROWS as Readonly<Record<string, Range>>)[name];
     if (!row) throw new MigrationError(`migration parameter '${name}' is not available`);
     if (typeof value !== "number" || !Number.isSafeInteger(value) || value < row.least || value > row.most) {

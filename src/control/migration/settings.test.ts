@@ -20,6 +20,13 @@ test("parameters", () => {
   expect(DEFAULT_PARAMETERS).toMatchObject({ "max-bandwidth": 134_217_728, "downtime-limit": 300 });
   expect(changeParameters(DEFAULT_PARAMETERS, { "downtime-limit": 10 })["downtime-limit"]).toBe(10);
   expect(() => changeParameters(DEFAULT_PARAMETERS, { "downtime-limit": -1 })).toThrow("expects a number from 0");
+  // What libvirt sets.
+  const most = 9_223_372_036_853_727_232n;
+  expect(changeParameters(DEFAULT_PARAMETERS, { "tls-creds": "", "tls-hostname": "", "max-bandwidth": most })).toEqual({
+    ...DEFAULT_PARAMETERS,
+    "max-bandwidth": Number.MAX_SAFE_INTEGER,
+  });
+  expect(() => changeParameters(DEFAULT_PARAMETERS, { "tls-creds": "x" })).toThrow("'tls-creds' is not available");
   expect(() => changeParameters(DEFAULT_PARAMETERS, { nothing: 1 })).toThrow("'nothing' is not available");
 });
 

@@ -41,8 +41,13 @@ export type MigrationInfo = Partial<BlocktimeMembers> & {
   /** Percent of the time that vCPUs are made to sleep. */
   readonly "cpu-throttle-percentage"?: number;
   readonly "error-desc"?: string;
+  /** Where the destination waits, or has waited, as long as the machine has not come. */
+  readonly "socket-address"?: readonly SocketAddress[];
   readonly ram?: RamInfo;
 };
+export type SocketAddress =
+  | { readonly type: "inet"; readonly host: string; readonly port: string }
+  | { readonly type: "unix"; readonly path: string };
 export type RamInfo = {
   readonly total: number;
   readonly remaining: number;

@@ -5,6 +5,7 @@
  * rows: the checks, `query-commands`, `query-qmp-schema`, HMP's help and completion, `docs/monitor.md`.
  */
 import type { MonitorContext } from "#control/monitor/context.ts";
+import type { BoundDescriptor, PassedDescriptors } from "#control/monitor/passed-descriptors.ts";
 import { describeParameters, type HmpArguments, type HmpParameter } from "#control/monitor/hmp/hmp-arguments.ts";
 import {
   type ArgumentsOf,
@@ -19,8 +20,12 @@ import {
 export type Caller = {
   /** The vCPU that HMP's `cpu` has chosen. */
   cpuIndex: number;
-  /** Descriptors that came with the command's bytes; the monitor closes what a command does not take. */
-  readonly descriptors?: { take(): number | undefined };
+  /** What it has passed over its socket; absent where that cannot be. */
+  readonly descriptors?: PassedDescriptors;
+  /** What came with this command, if it `takesDescriptor`; the monitor closes what is not taken. */
+  readonly passed?: BoundDescriptor;
+  /** Why none can come, for the user. */
+  readonly whyNoDescriptors?: string | undefined;
 };
 
 export type QmpCommand = {
@@ -32,6 +37,8 @@ export type QmpCommand = {
   readonly returns?: Schema | undefined;
   /** May overtake the others (`exec-oob`). */
   readonly oob: boolean;
+  /** A descriptor that comes with it is meant for it. */
+  readonly takesDescriptor: boolean;
   /** For `query-qmp-schema`. */
   readonly features?: readonly string[];
   /** Arguments are checked. Throws `QmpError` for the client; everything else is a bug. */
@@ -50,6 +57,7 @@ export function qmpCommand<
   readonly args?: A;
   readonly returns?: R;
   readonly oob?: boolean;
+  readonly takesDescriptor?: boolean;
   readonly features?: readonly string[];
   run(
     context: MonitorContext,
@@ -57,10 +65,10 @@ export function qmpCommand<
     caller: Caller,
   ): Result<R>;
 }): QmpCommand {
-  const { args = {}, returns, oob = false, name, help, features } = row;
+  const { args = {}, returns, oob = false, takesDescriptor = false, name, help, features } = row;
   const takes = isObjectSchema(args) ? args : object(`${name}-arg`, args);
   const run: QmpCommand["run"] = (context, given, caller) => row.run(context, given as never, caller);
-  return { name, help, takes, returns, oob, ...(features && { features }), run };
+  return { name, help, takes, returns, oob, takesDescriptor, ...(features && { features }), run };
 }
 
 function isObjectSchema(args: Members | ObjectSchema): args is ObjectSchema {

@@ -14,6 +14,7 @@ class Client implements CharBackend {
   sent = "";
   unsentBytes = 0;
   hasHungUp = false;
+  whyNoDescriptors: string | undefined;
   #frontend: CharFrontend | undefined;
   #pending: number[] = [];
 
@@ -38,6 +39,11 @@ class Client implements CharBackend {
   event(event: "opened" | "closed"): void {
     this.#frontend?.event(event);
   }
+  /** Descriptors before the bytes that are sent next; says in `closed` which have been closed. */
+  pass(...fds: readonly number[]): void {
+    this.#frontend?.passed?.(fds.map((fd) => ({ fd, close: () => void this.closed.push(fd) })));
+  }
+  readonly closed: number[] = [];
   send(text: string): void {
     for (const byte of new TextEncoder().encode(text)) this.#pending.push(byte);
     this.poke();
@@ -235,4 +241,126 @@ test("every type that the schema names is in it, once", async () => {
     ...((entry["variants"] as { type: string }[] | undefined) ?? []).map(({ type }) => type),
   ]);
   expect(used.filter((name) => name !== undefined && !names.includes(name as string))).toEqual([]);
+});
+
+const getfd = (fdname: string): string => JSON.stringify({ execute: "getfd", arguments: { fdname } });
+const failed = (desc: string): string => `{"error": {"class": "GenericError", "desc": "${desc}"}}`;
+const NONE_CAME = failed("No file descriptor supplied via SCM_RIGHTS");
+
+test("getfd, closefd: names, and whose descriptor is whose", async () => {
+  const { client, bugs } = await negotiated();
+  client.send(getfd("a"));
+  expect(await client.lines()).toEqual([NONE_CAME]);
+  client.pass(10);
+  client.send(getfd("a"));
+  client.pass(11, 12);
+  client.send(getfd("b"));
+  expect(client.closed).toEqual([12]);
+  client.pass(13);
+  client.send(getfd("a"));
+  client.pass(14);
+  client.send(getfd("1a"));
+  expect(await client.lines()).toEqual([
+    '{"return": {}}',
+    '{"return": {}}',
+    '{"return": {}}',
+    failed("Parameter 'fdname' expects a name not starting with a digit"),
+  ]);
+  expect(client.closed).toEqual([12, 10, 14]);
+  client.send('{"execute":"closefd","arguments":{"fdname":"b"}}{"execute":"closefd","arguments":{"fdname":"b"}}');
+  expect(await client.lines()).toEqual(['{"return": {}}', failed("File descriptor named 'b' not found")]);
+  expect(client.closed).toEqual([12, 10, 14, 11]);
+  expect(bugs).toEqual([]);
+});
+
+test("descriptors wait with the command that they came with, and are closed with what nobody takes", async () => {
+  const { client } = await negotiated();
+  client.send('{"execute":"test-wait"}');
+  client.pass(20);
+  client.send(getfd("a"));
+  client.pass(21);
+  client.send(getfd("b"));
+  client.pass(22);
+  client.send('{"execute":"getfd"}');
+  // Not for this command: as in QEMU it waits for one that wants it, until others come.
+  client.pass(23);
+  client.send('{"execute":"query-kvm"}');
+  client.pass(24);
+  client.send('{"half');
+  expect(client.closed).toEqual([23]);
+  release?.();
+  expect(await client.lines()).toHaveLength(5);
+  expect(client.closed).toEqual([23, 22]);
+  client.event("closed");
+  expect(client.closed).toEqual([23, 22, 24]);
+  // Names stay for the next client of this monitor.
+  client.event("opened");
+  client.send('{"execute":"qmp_capabilities"}{"execute":"closefd","arguments":{"fdname":"b"}}');
+  await client.lines();
+  expect(client.closed).toEqual([23, 22, 24, 21]);
+});
+
+test("a client that leaves before its commands are run leaves no descriptor", async () => {
+  const { client } = await negotiated();
+  client.send('{"execute":"test-wait"}');
+  client.pass(30);
+  client.send(getfd("a"));
+  client.event("closed");
+  expect(client.closed).toEqual([30]);
+  release?.();
+});
+
+test("nobody keeps more than a few", async () => {
+  const { client } = await negotiated();
+  for (let fd = 100; fd < 300; fd++) {
+    client.pass(fd);
+    client.send(getfd(`n${fd}`));
+    client.pass(fd + 200);
+    client.send('{"execute":"add-fd"}');
+    await client.lines();
+  }
+  expect(client.closed).toHaveLength(2 * (200 - 64));
+  client.pass(500);
+  client.send(getfd("n500"));
+  expect(await client.lines()).toEqual([failed("too many descriptors are kept; closefd closes one")]);
+  client.pass(501);
+  client.send('{"execute":"add-fd"}');
+  expect(await client.lines()).toEqual([failed("too many descriptors are kept; remove-fd closes some")]);
+});
+
+test("add-fd, query-fdsets, remove-fd", async () => {
+  const { client } = await negotiated();
+  const ask = async (request: string): Promise<string | undefined> => {
+    client.send(request);
+    return (await client.lines())[0];
+  };
+  expect(await ask('{"execute":"add-fd"}')).toBe(NONE_CAME);
+  client.pass(40);
+  expect(await ask('{"execute":"add-fd","arguments":{"fdset-id":1,"opaque":"disk"}}')).toBe(
+    '{"return": {"fdset-id": 1, "fd": 40}}',
+  );
+  client.pass(41);
+  expect(await ask('{"execute":"add-fd"}')).toBe('{"return": {"fdset-id": 0, "fd": 41}}');
+  client.pass(42);
+  expect(await ask('{"execute":"add-fd","arguments":{"fdset-id":1}}')).toBe('{"return": {"fdset-id": 1, "fd": 42}}');
+  client.pass(43);
+  expect(await ask('{"execute":"add-fd","arguments":{"fdset-id":-1}}')).toBe(
+    failed("Parameter 'fdset-id' expects a non-negative value"),
+  );
+  expect(await ask('{"execute":"query-fdsets"}')).toBe(
+    '{"return": [{"fdset-id": 1, "fds": [{"fd": 40, "opaque": "disk"}, {"fd": 42}]}, {"fdset-id": 0, "fds": [{"fd": 41}]}]}',
+  );
+  const remove = (args: string): Promise<string | undefined> => ask(`{"execute":"remove-fd","arguments":${args}}`);
+  expect(await remove('{"fdset-id":1,"fd":41}')).toBe(failed("File descriptor named 'fdset-id:1, fd:41' not found"));
+  expect(await remove('{"fdset-id":1,"fd":42}')).toBe('{"return": {}}');
+  expect(await remove('{"fdset-id":1}')).toBe('{"return": {}}');
+  expect(await remove('{"fdset-id":1}')).toBe(failed("File descriptor named 'fdset-id:1' not found"));
+  expect(client.closed).toEqual([43, 42, 40]);
+});
+
+test("where none can come, the error says why", async () => {
+  const { client } = await negotiated();
+  client.whyNoDescriptors = "install it";
+  client.send(getfd("a"));
+  expect(await client.lines()).toEqual([failed("No file descriptor supplied via SCM_RIGHTS; install it")]);
 });

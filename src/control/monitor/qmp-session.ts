@@ -12,6 +12,7 @@ import { JsonReader } from "#control/monitor/json/json-reader.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "#control/monitor/json/json-value.ts";
 import { writeJson, type Writable } from "#control/monitor/json/json-writer.ts";
 import type { Monitor } from "#control/monitor/monitor.ts";
+import { PassedDescriptors } from "#control/monitor/passed-descriptors.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import { readArguments } from "#control/monitor/validate.ts";
 import { MemoryMissingError } from "#machine/memory-missing-error.ts";
@@ -43,7 +44,7 @@ export class QmpSession {
   #oobEnabled = false;
   #queue: (() => Promise<void>)[] = [];
   #isBusy = false;
-  #caller: Caller = { cpuIndex: 0 };
+  readonly #descriptors = new PassedDescriptors();
 
   constructor(monitor: Monitor, backend: CharBackend, options: QmpOptions) {
     this.#monitor = monitor;
@@ -63,6 +64,7 @@ export class QmpSession {
     this.#backend.attach({
       canReceive: () => (this.#queue.length < MAX_QUEUED ? RECEIVE_BYTES : 0),
       receive: (bytes) => this.#reader.feed(bytes),
+      passed: (descriptors) => this.#descriptors.arrive(descriptors),
       event: (event) => {
         if (event === "opened") this.#opened();
         else if (event === "closed") this.#closed();
@@ -82,21 +84,29 @@ export class QmpSession {
     this.#mode = "closed";
     this.#oobEnabled = false;
     this.#queue = [];
-    this.#caller = { cpuIndex: 0 };
+    this.#descriptors.leave();
     this.#reader.reset();
   }
 
   #received(value: JsonValue): void {
     const isOob = isJsonObject(value) && value["exec-oob"] !== undefined && value["execute"] === undefined;
     const id = isJsonObject(value) ? value["id"] : undefined;
+    const bound = this.#takesDescriptor(value) ? this.#descriptors.bind() : undefined;
     const answer = async (): Promise<void> => {
       const client = this.#client;
       try {
         const request = this.#request(value, id);
-        const result = await this.#run(request);
+        const result = await this.#run(request, {
+          cpuIndex: 0,
+          descriptors: this.#descriptors,
+          ...(bound && { passed: bound }),
+          whyNoDescriptors: this.#backend.whyNoDescriptors,
+        });
         if (client === this.#client) this.#send({ return: result, ...(id !== undefined && { id }) });
       } catch (error) {
         if (client === this.#client) this.#sendError(error, id);
+      } finally {
+        if (bound) this.#descriptors.release(bound);
       }
     };
     if (isOob && this.#oobEnabled) void answer();
@@ -138,9 +148,15 @@ export class QmpSession {
     return command;
   }
 
-  async #run({ command, args }: Request): Promise<Writable> {
+  /** Known when it comes: it may wait, and others with descriptors come behind it. */
+  #takesDescriptor(value: JsonValue): boolean {
+    const name = isJsonObject(value) ? value["execute"] : undefined;
+    return typeof name === "string" && this.#monitor.commands.get(name)?.takesDescriptor === true;
+  }
+
+  async #run({ command, args }: Request, caller: Caller): Promise<Writable> {
     const checked = readArguments(command.takes, args);
-    const result = await command.run(this.#monitor, checked, this.#caller);
+    const result = await command.run(this.#monitor, checked, caller);
     if (command.name === NEGOTIATION) {
       this.#mode = "command";
       this.#oobEnabled = ((checked["enable"] ?? []) as readonly string[]).includes("oob");

@@ -1,4 +1,4 @@
-/** A channel that reads or writes a file from some place on. */
+/** A channel that reads or writes a file from some place on, or a descriptor from where it stands. */
 import { close, ftruncate, read, write } from "node:fs";
 import { open } from "node:fs/promises";
 import { promisify } from "node:util";
@@ -23,13 +23,17 @@ export async function fileChannel(path: string, offset: number, direction: "read
   return channel(handle.fd, offset, () => handle.close());
 }
 
-/** A file that was opened by whoever started the process. */
+/** A file that somebody else has opened, from its present position on: what is before it is theirs. */
 export function descriptorChannel(fd: number): ByteChannel {
-  return channel(fd, 0, () => promisify(close)(fd));
+  return channel(fd, null, () => promisify(close)(fd));
 }
 
-function channel(fd: number, offset: number, end: () => Promise<void>): ByteChannel {
+/** `offset` null: at the descriptor's own position. */
+function channel(fd: number, offset: number | null, end: () => Promise<void>): ByteChannel {
   let at = offset;
+  const advance = (lengthBytes: number): void => {
+    if (at !== null) at += lengthBytes;
+  };
   let isOpen = true;
   const finish = async (): Promise<void> => {
     if (!isOpen) return;
@@ -42,7 +46,7 @@ function channel(fd: number, offset: number, end: () => Promise<void>): ByteChan
       if (!isOpen) return undefined;
       const bytes = new Uint8Array(READ_BYTES);
       const { bytesRead } = await readAt(fd, bytes, 0, READ_BYTES, at);
-      at += bytesRead;
+      advance(bytesRead);
       return bytesRead === 0 ? undefined : bytes.subarray(0, bytesRead);
     },
     async write(bytes) {
@@ -50,7 +54,7 @@ function channel(fd: number, offset: number, end: () => Promise<void>): ByteChan
         if (!isOpen) throw new Error("the file is closed");
         const { bytesWritten } = await writeAt(fd, bytes, done, bytes.length - done, at);
         done += bytesWritten;
-        at += bytesWritten;
+        advance(bytesWritten);
       }
     },
     close: finish,

@@ -2,7 +2,7 @@
  * Streams of bytes in Node: sockets, pipes of a command, files, descriptors that were inherited.
  * Thread: any; a channel belongs to the thread that opened it.
  */
-import { fstatSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { connect, createServer, type ListenOptions, Socket } from "node:net";
 import type { ByteChannel, ChannelAddress, ChannelListener, Channels } from "#core/host.ts";
 import { oneLine } from "#core/one-line.ts";
@@ -62,9 +62,15 @@ async function openOther(address: Exclude<ChannelAddress, SocketAddress>, direct
   if (address.kind === "file") return fileChannel(address.path, address.offset, direction);
   const { fd } = address;
   const kind = fstatSync(fd);
-  if (kind.isFile()) return descriptorChannel(fd);
   const isSocket = kind.isSocket();
-  return socketChannel(new Socket({ fd, readable: true, writable: isSocket || direction === "write" }), isSocket);
+  if (!isSocket && !kind.isFIFO()) return descriptorChannel(fd);
+  try {
+    const [readable, writable] = [isSocket || direction === "read", isSocket || direction === "write"];
+    return socketChannel(new Socket({ fd, readable, writable }), isSocket);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 async function listenSocket(address: SocketAddress, connections: number): Promise<ChannelListener> {

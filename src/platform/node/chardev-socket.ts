@@ -2,7 +2,8 @@
  * The `socket` character device: a TCP or unix socket, as a server or a client.
  *
  * One peer at a time. A server goes on listening when its peer leaves, and keeps later peers waiting until then; a
- * client with `reconnectSeconds` tries again. Output without a peer is dropped.
+ * client with `reconnectSeconds` tries again. Output without a peer is dropped. A frontend that takes descriptors gets
+ * them from the peers of a unix socket, where `descriptor-receiver.ts` can.
  * Thread: machine.
  */
 import { connect, createServer, Socket } from "node:net";
@@ -10,6 +11,8 @@ import type { ListenOptions, Server } from "node:net";
 import type { CharBackend } from "#core/host.ts";
 import { InputPump } from "#io/char/input-pump.ts";
 import { ChardevError, chardevErrorCode } from "#platform/node/chardev-error.ts";
+import { descriptorReceiver } from "#platform/node/descriptor-receiver.ts";
+import { DescriptorSocket, pollableHandle } from "#platform/node/descriptor-socket.ts";
 import { removeStaleSocket } from "#platform/node/stale-socket.ts";
 
 /** Output that a slow peer may leave in our hands; beyond it output is dropped. */
@@ -54,6 +57,11 @@ class SocketBackend implements SocketChardev {
   readonly #waiting: Socket[] = [];
   #server: Server | undefined;
   #peer: Socket | undefined;
+  /** The peer that is being read: from when there is a frontend on. */
+  #beingRead: Socket | undefined;
+  /** Reads it in Node's place. */
+  #reader: DescriptorSocket | undefined;
+  whyNoDescriptors: string | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
   #announceConnected: () => void = () => {};
@@ -62,7 +70,10 @@ class SocketBackend implements SocketChardev {
     this.#options = options;
     this.name = options.id;
     this.address = describe(options.target);
-    this.#pump = new InputPump(() => this.#peer?.resume());
+    this.#pump = new InputPump(() => {
+      if (this.#reader) this.#reader.poke();
+      else this.#peer?.resume();
+    });
     this.connected = new Promise((resolve) => {
       this.#announceConnected = resolve;
     });
@@ -89,10 +100,13 @@ class SocketBackend implements SocketChardev {
 
   attach(frontend: Parameters<CharBackend["attach"]>[0]): void {
     this.#pump.attach(frontend);
-    if (this.#peer) frontend.event("opened");
+    if (!this.#peer) return;
+    frontend.event("opened");
+    void this.#startReading(this.#peer);
   }
   poke(): void {
     this.#pump.flush();
+    this.#reader?.poke();
   }
   write(bytes: Uint8Array): void {
     const peer = this.#peer;
@@ -109,7 +123,7 @@ class SocketBackend implements SocketChardev {
   #listen(): Promise<void> {
     const { target } = this.#options;
     if ("path" in target) removeStaleSocket(target.path);
-    const server = createServer((socket) => this.#arrived(socket));
+    const server = createServer({ pauseOnConnect: true }, (socket) => this.#arrived(socket));
     this.#server = server;
     return new Promise((resolve, reject) => {
       server.once("error", (cause) => reject(this.#openError("cannot listen on", cause)));
@@ -170,18 +184,54 @@ class SocketBackend implements SocketChardev {
     // What the last peer sent and nobody took is gone with it.
     this.#pump.clear();
     socket.setNoDelay(true);
+    socket.on("error", () => {}); // "close" follows
+    socket.on("close", () => this.#left());
+    this.#pump.frontend?.event("opened");
+    if (this.#pump.frontend) void this.#startReading(socket);
+    this.#announceConnected();
+  }
+
+  async #startReading(socket: Socket): Promise<void> {
+    if (this.#beingRead === socket) return;
+    this.#beingRead = socket;
+    if (await this.#readDescriptors(socket)) return;
     socket.on("data", (chunk) => {
       this.#pump.push(chunk);
       if (this.#pump.heldBytes > 0) socket.pause();
     });
-    socket.on("error", () => {}); // "close" follows
-    socket.on("close", () => this.#left());
-    this.#pump.frontend?.event("opened");
-    this.#announceConnected();
+    socket.resume();
+  }
+
+  /** False when Node is to read. */
+  async #readDescriptors(socket: Socket): Promise<boolean> {
+    const frontend = this.#pump.frontend;
+    const isInternet = "host" in this.#options.target || socket.remoteAddress !== undefined;
+    const handle = pollableHandle(socket);
+    if (isInternet || !frontend?.passed || !handle) return false;
+    // Node may have begun.
+    handle.readStop();
+    handle.reading = false;
+    try {
+      const receiver = await descriptorReceiver();
+      if (socket.destroyed) return true;
+      this.#reader = new DescriptorSocket(socket, handle, receiver, {
+        canReceive: () => (this.#pump.heldBytes > 0 ? 0 : frontend.canReceive()),
+        receive: (bytes, descriptors) => {
+          if (descriptors.length > 0) frontend.passed?.(descriptors);
+          this.#pump.push(bytes);
+        },
+      });
+      return true;
+    } catch (error) {
+      this.whyNoDescriptors = (error as Error).message;
+      return false;
+    }
   }
 
   #left(): void {
     this.#peer = undefined;
+    this.#beingRead = undefined;
+    this.#reader = undefined;
     this.#pump.end();
     if (this.#closed) return;
     if (!this.#options.server) {

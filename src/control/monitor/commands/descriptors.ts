@@ -1,13 +1,21 @@
 /** Descriptors that a client passes over a unix socket. */
-import { type MonitorModule, qmpCommand } from "#control/monitor/command.ts";
+import type { PassedDescriptor } from "#core/host.ts";
+import { type Caller, type MonitorModule, qmpCommand } from "#control/monitor/command.ts";
+import { DESCRIPTOR_SETS } from "#control/monitor/descriptor-sets.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import { array, int, object, optional, str } from "#control/monitor/schema.ts";
 
-/** Node does not receive descriptors, so none ever comes with a command. */
-const NONE_CAME = "No file descriptor supplied via SCM_RIGHTS";
+/** What came with the command, which is the command's then. Throws `QmpError`. */
+function passed({ passed: bound, whyNoDescriptors: why }: Caller): PassedDescriptor {
+  const descriptor = bound?.take();
+  if (descriptor) return descriptor;
+  throw new QmpError(`No file descriptor supplied via SCM_RIGHTS${why === undefined ? "" : `; ${why}`}`);
+}
 
-function refuse(): never {
-  throw new QmpError(NONE_CAME);
+/** Closes the descriptor and says why it is not kept. */
+function refuse(descriptor: PassedDescriptor, why: string): never {
+  descriptor.close();
+  throw new QmpError(why);
 }
 
 export const DESCRIPTORS: MonitorModule = {
@@ -15,39 +23,63 @@ export const DESCRIPTORS: MonitorModule = {
   commands: [
     qmpCommand({
       name: "getfd",
-      help: "Keeps the descriptor that came with the command under a name. Node receives none, so this fails.",
+      help: "Keeps the descriptor that came with the command under a name, for a migration's `fd:NAME`.",
       args: { fdname: str },
-      run: refuse,
+      takesDescriptor: true,
+      run(_context, { fdname }, caller) {
+        const descriptor = passed(caller);
+        if (/^\d/.test(fdname)) refuse(descriptor, "Parameter 'fdname' expects a name not starting with a digit");
+        if (!caller.descriptors?.keep(fdname, descriptor)) {
+          refuse(descriptor, "too many descriptors are kept; closefd closes one");
+        }
+      },
     }),
     qmpCommand({
       name: "closefd",
       help: "Closes a descriptor of `getfd`.",
       args: { fdname: str },
-      run(_context, { fdname }) {
-        throw new QmpError(`File descriptor named '${fdname}' not found`);
+      run(_context, { fdname }, { descriptors }) {
+        const descriptor = descriptors?.takeNamed(fdname);
+        if (!descriptor) throw new QmpError(`File descriptor named '${fdname}' not found`);
+        descriptor.close();
       },
     }),
     qmpCommand({
       name: "add-fd",
-      help: "Adds the descriptor that came with the command to a set. Node receives none, so this fails.",
+      help: "Adds the descriptor that came with the command to a set, for a migration's `file:/dev/fdset/SET`.",
       args: { "fdset-id": optional(int), opaque: optional(str) },
       returns: object("AddfdInfo", { "fdset-id": int, fd: int }),
-      run: refuse,
+      takesDescriptor: true,
+      run(context, args, caller) {
+        const descriptor = passed(caller);
+        const id = args["fdset-id"];
+        if (id !== undefined && id < 0) {
+          refuse(descriptor, "Parameter 'fdset-id' expects a non-negative value");
+        }
+        const set = context.part(DESCRIPTOR_SETS).add(id, descriptor, args.opaque);
+        if (set === undefined) return refuse(descriptor, "too many descriptors are kept; remove-fd closes some");
+        return { "fdset-id": set, fd: descriptor.fd };
+      },
     }),
     qmpCommand({
       name: "remove-fd",
       help: "Removes descriptors from a set.",
       args: { "fdset-id": int, fd: optional(int) },
-      run(_context, args) {
-        const fd = args.fd === undefined ? "" : `, fd:${args.fd}`;
-        throw new QmpError(`File descriptor named 'fdset-id:${args["fdset-id"]}${fd}' not found`);
+      run(context, { "fdset-id": id, fd }) {
+        if (context.part(DESCRIPTOR_SETS).remove(id, fd)) return;
+        throw new QmpError(`File descriptor named 'fdset-id:${id}${fd === undefined ? "" : `, fd:${fd}`}' not found`);
       },
     }),
     qmpCommand({
       name: "query-fdsets",
-      help: "The sets of descriptors: none.",
-      returns: array(object("FdsetInfo", { "fdset-id": int, fds: array(object("FdsetFdInfo", { fd: int })) })),
-      run: () => [],
+      help: "The sets of descriptors.",
+      returns: array(
+        object("FdsetInfo", {
+          "fdset-id": int,
+          fds: array(object("FdsetFdInfo", { fd: int, opaque: optional(str) })),
+        }),
+      ),
+      run: (context) => context.part(DESCRIPTOR_SETS).list(),
     }),
   ],
 };

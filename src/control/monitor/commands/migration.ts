@@ -1,16 +1,29 @@
 /** Migration: the rows of `control/migration/commands.ts` as commands of the monitor, and the events. */
-import { CAPABILITY_NAMES } from "#control/migration/capabilities.ts";
+import { Capabilities, CAPABILITY_NAMES } from "#control/migration/capabilities.ts";
 import { migrationText, parametersText } from "#control/migration/info-text.ts";
 import { MIGRATION_COMMANDS } from "#control/migration/commands.ts";
 import type { Migration } from "#control/migration/migration.ts";
 import { MIGRATION_STATUSES, type MigrationStatus } from "#control/migration/status.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import { DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
+import { DEFAULT_PARAMETERS, describeParameters, TLS_PARAMETERS } from "#control/migration/parameters.ts";
 import { hmpCommand, type MonitorModule, qmpCommand, type QmpCommand, qmpEvent } from "#control/monitor/command.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
+import { DESCRIPTOR_SETS } from "#control/monitor/descriptor-sets.ts";
+import type { PassedDescriptors } from "#control/monitor/passed-descriptors.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import type { RunState } from "#control/run-state.ts";
-import { any, array, bool, enumeration, int, type Members, object, optional, str } from "#control/monitor/schema.ts";
+import {
+  any,
+  array,
+  bool,
+  enumeration,
+  int,
+  int64,
+  type Members,
+  object,
+  optional,
+  str,
+} from "#control/monitor/schema.ts";
 
 const HELP: Readonly<Record<string, string>> = {
   migrate: "Sends the machine to another process.",
@@ -53,6 +66,9 @@ const ARGUMENTS: Readonly<Record<string, Members>> = {
     ...optionalInts("announce-initial", "announce-max", "announce-rounds", "announce-step"),
     ...optionalInts("compress-level", "compress-threads", "decompress-threads", "x-checkpoint-delay"),
     ...optionalInts("multifd-channels", "xbzrle-cache-size", "multifd-zlib-level", "multifd-zstd-level"),
+    ...Object.fromEntries(TLS_PARAMETERS.map((name) => [name, optional(any)])),
+    "max-bandwidth": optional(int64),
+    "max-postcopy-bandwidth": optional(int64),
     "compress-wait-thread": optional(bool),
     "cpu-throttle-tailslow": optional(bool),
     "block-incremental": optional(bool),
@@ -76,12 +92,30 @@ function migrationOf({ host }: MonitorContext): Migration {
   return host.migration;
 }
 
-/** Runs one of the rows. Throws `QmpError` for what the client has done wrong. */
-async function run(context: MonitorContext, name: string, given: Readonly<Record<string, unknown>>): Promise<unknown> {
+/** What is answered where there is no machine (`-machine none`): what one can do. Managers probe the program so. */
+const WITHOUT_MACHINE: Readonly<Record<string, () => unknown>> = {
+  "query-migrate": () => ({}),
+  "query-migrate-capabilities": () => new Capabilities().list(),
+  "query-migrate-parameters": () => describeParameters(DEFAULT_PARAMETERS),
+};
+
+/** Runs one of the rows; `passed` is what the client may name. Throws `QmpError` for what it has done wrong. */
+async function run(
+  context: MonitorContext,
+  name: string,
+  given: Readonly<Record<string, unknown>>,
+  passed?: PassedDescriptors,
+): Promise<unknown> {
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const answer = context.host.migration ? undefined : WITHOUT_MACHINE[name];
+  if (answer) return answer();
   const migration = migrationOf(context);
+  const descriptors = {
+    take: (fdName: string) => passed?.takeNamed(fdName)?.fd,
+    inSet: (id: number) => context.part(DESCRIPTOR_SETS).first(id),
+  };
   try {
-    return await MIGRATION_COMMANDS[name]?.run(migration, present);
+    return await MIGRATION_COMMANDS[name]?.run(migration, present, descriptors);
   } catch (error) {
     if (error instanceof MigrationError) throw new QmpError(error.message, "GenericError", { cause: error });
     throw error;
@@ -95,7 +129,7 @@ const COMMANDS: readonly QmpCommand[] = Object.keys(MIGRATION_COMMANDS).map((nam
     args: ARGUMENTS[name] ?? {},
     oob: OUT_OF_BAND.includes(name),
     ...(name.startsWith("query-") && { returns: any }),
-    run: async (context, given) => (await run(context, name, given)) as never,
+    run: async (context, given, { descriptors }) => (await run(context, name, given, descriptors)) as never,
   }),
 );
 

@@ -27,8 +27,9 @@ async function resume({ machine, run, host }: MonitorContext): Promise<void> {
   else run.set("running");
 }
 
-async function pause({ machine, run }: MonitorContext): Promise<void> {
-  if (machine) await machine.stop();
+async function pause({ machine, run, host }: MonitorContext): Promise<void> {
+  if (machine?.migration.isLoading && run.name === "inmigrate") host.migration?.stayWhenLoaded();
+  else if (machine) await machine.stop();
   else if (run.isRunning) run.set("paused");
 }
 
@@ -54,6 +55,7 @@ export const RUN_STATE: MonitorModule = {
             reason: event.byGuest ? "guest-reset" : "host-qmp-system-reset",
           });
         case "balloon":
+        case "loaded":
           return undefined;
         default: {
           hasEnded = context.machine?.actions.onShutdown === "poweroff";

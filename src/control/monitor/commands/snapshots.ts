@@ -28,7 +28,7 @@ async function run<T>(context: MonitorContext, work: (snapshots: Snapshots) => T
 
 /** A machine that had ended can run again. */
 async function load(context: MonitorContext, tag: string, devices?: readonly string[]): Promise<void> {
-  await snapshotsOf(context).load({ tag }, devices);
+  await context.run.during("restore-vm", () => snapshotsOf(context).load({ tag }, devices));
   if (context.run.needsReset) context.run.set("paused");
 }
 
@@ -52,7 +52,7 @@ export const SNAPSHOTS: MonitorModule = {
         const snapshots = snapshotsOf(context);
         context.part(JOBS).start(id, "snapshot-save", async () => {
           checkVmstate(vmstate);
-          await snapshots.save({ tag }, { overwrite: false, devices });
+          await context.run.during("save-vm", () => snapshots.save({ tag }, { overwrite: false, devices }));
         });
       },
     }),
@@ -83,9 +83,10 @@ export const SNAPSHOTS: MonitorModule = {
       parameters: [{ name: "tag", kind: "word", isOptional: true }],
       help: "saves the machine as tag, over one that is there; without a tag one is made of the time",
       run: (context, args) =>
-        run(context, (snapshots) =>
-          snapshots.save({ tag: args.text("tag") ?? tagOfNow(context.host.wallUs() / 1000) }, { overwrite: true }),
-        ),
+        run(context, (snapshots) => {
+          const tag = args.text("tag") ?? tagOfNow(context.host.wallUs() / 1000);
+          return context.run.during("save-vm", () => snapshots.save({ tag }, { overwrite: true }));
+        }),
     }),
     hmpCommand({
       name: "loadvm",
