@@ -9,7 +9,8 @@
  */
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { type FunctionIndex, Locals } from "#cpu/engine/emitter.ts";
-import { GuestEmitter, type StackPage } from "#cpu/engine/guest-emitter.ts";
+import { GuestEmitter, type LastPage, type StackPage } from "#cpu/engine/guest-emitter.ts";
+import { baseRegister, type QuietLoop, wildAfter } from "#cpu/engine/loop-pages.ts";
 import { type Block, isIrreducible, type Region } from "#cpu/engine/region.ts";
 import type { RegisterSet, Translated } from "#cpu/engine/translated.ts";
 import {
@@ -41,7 +42,7 @@ import {
   type ValueType,
 } from "#cpu/ir/ir.ts";
 import { CONVERT } from "#cpu/ir/ops.ts";
-import { PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import { INVALID_TAG, PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
 import { Code } from "#cpu/wasm/code.ts";
 import type { FunctionBody, FunctionType } from "#cpu/wasm/module.ts";
 
@@ -106,6 +107,8 @@ class RegionEmitter extends GuestEmitter {
   readonly #touchesMemory: boolean;
   readonly #stackRegister: number;
   #stackPage: StackPage | undefined;
+  /** By base register; good within a quiet loop. */
+  readonly #lastPages: StackPage[] = [];
   readonly #stubs = new Map<string, Stub>();
   readonly #loopLabels = new Map<Block, number>();
   readonly #mergeLabels = new Map<Block, number>();
@@ -115,6 +118,8 @@ class RegionEmitter extends GuestEmitter {
   /** Blocks open at the start of the instruction: what is read deeper may not be read on every path. */
   #instructionDepth = 0;
   #floatReady = false;
+  /** Registers that may be wild here; see `loop-pages.ts`. */
+  #wild = 0;
   /** Counts rounds of loops. */
   #budget: { readonly local: number; readonly limit: number } | undefined;
   /** The instruction in hand, and its block. */
@@ -189,6 +194,7 @@ class RegionEmitter extends GuestEmitter {
 
   #tree(block: Block): void {
     if (block.isLoopHeader) {
+      if (block.quietLoop?.order === block.order) this.#forgetLastPages(block.quietLoop);
       this.code.loop();
       this.depth++;
       this.#loopLabels.set(block, this.depth);
@@ -211,6 +217,7 @@ class RegionEmitter extends GuestEmitter {
     this.#dirty = { ...block.dirty };
     this.#words = { known: block.knownWords, low: block.words, stale: block.words, natural: 0 };
     this.#floatReady = block.floatReady;
+    this.#wild = block.wild;
     this.#offset = block.offset;
     if (block.isLoopHeader) this.#requestCheck();
     for (const instruction of block.instructions) {
@@ -220,6 +227,7 @@ class RegionEmitter extends GuestEmitter {
       this.#extend(instruction.writes.x & ~instruction.kills.x);
       this.begin(instruction.temps);
       this.statements(instruction.statements);
+      this.#wild = wildAfter(this.#wild, instruction.wild);
       this.#offset += instruction.lengthBytes;
     }
     if (!block.instructions.at(-1)?.end) this.#edge(block, block.end);
@@ -535,11 +543,26 @@ class RegionEmitter extends GuestEmitter {
     return s.a?.kind === ExprKind.GuestLoad && this.#isStackAddress(s.a.a as Expr);
   }
   #isStackAddress(address: Expr): boolean {
-    const base = address.kind === ExprKind.Binary && address.b?.kind === ExprKind.Const ? address.a : address;
-    return base?.kind === ExprKind.Reg && base.operand === this.#stackRegister;
+    return baseRegister(address) === this.#stackRegister;
   }
   protected stackPage(address: Expr): StackPage | undefined {
     return this.#isStackAddress(address) ? this.#stackPage : undefined;
+  }
+
+  protected lastPage(address: Expr): LastPage | undefined {
+    const register = baseRegister(address);
+    const loop = this.#block.quietLoop;
+    if (!loop || register === 0 || (this.#wild & (1 << register)) !== 0) return undefined;
+    return { ...this.#lastPageOf(register), isWritten: (loop.stores & (1 << register)) !== 0 };
+  }
+  #lastPageOf(register: number): StackPage {
+    return (this.#lastPages[register] ??= { page: this.locals.allocate(I64), addend: this.locals.allocate(I32) });
+  }
+  #forgetLastPages({ bases }: QuietLoop): void {
+    forEachBit(bases & ~(1 << this.#stackRegister), (register) => {
+      this.code.i64Const(INVALID_TAG);
+      this.code.localSet(this.#lastPageOf(register).page);
+    });
   }
 
   #spill(code: Code, { x, f }: RegisterSet, words: Readonly<Words> = this.#words): void {
