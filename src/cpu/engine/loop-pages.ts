@@ -28,6 +28,9 @@ export type WildEffect = {
   readonly isWild: boolean;
 };
 
+/** Instructions of a loop: in a longer one there is more other work, and the code for the pages costs compilation. */
+const LOOP_LIMIT = 64;
+
 type LoopInstruction = { readonly statements: readonly Stmt[]; readonly wild: WildEffect };
 type LoopBlock<B> = {
   readonly instructions: readonly LoopInstruction[];
@@ -95,6 +98,7 @@ export function findQuietLoops<B extends LoopBlock<B>>(
     if (!header.isLoopHeader || header.quietLoop) continue;
     const body = loopBody(header, dominates);
     if (!body.every(isQuiet)) continue;
+    if (body.reduce((sum, { instructions }) => sum + instructions.length, 0) > LOOP_LIMIT) continue;
     const loop = { order: header.order, bases: 0, stores: 0 };
     for (const block of body) block.quietLoop = loop;
     findWild(body);

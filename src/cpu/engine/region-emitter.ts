@@ -77,6 +77,8 @@ export function emitRegion(
 
 /** An exit shared by several places: the registers it writes back, and the branches that go there. */
 type Stub = {
+  /** Goes on in another region, so that the callers are come back to; else leaves to the dispatcher. */
+  readonly goesOn: boolean;
   readonly dirty: RegisterSet;
   readonly words: Words;
   readonly branches: { readonly place: number; readonly depth: number }[];
@@ -173,7 +175,7 @@ class RegionEmitter extends GuestEmitter {
     };
   }
 
-  /** Ends the stub's block and emits what lies behind: write back, remember the pc, leave to the dispatcher. */
+  /** Ends the stub's block and emits what lies behind: write back, then go on, or remember the pc and leave. */
   #stub(whole: Code, stub: Stub): void {
     whole.end();
     this.#spill(whole, stub.dirty, stub.words);
@@ -182,6 +184,11 @@ class RegionEmitter extends GuestEmitter {
     whole.localGet(this.#exitOffset);
     whole.op(0xad);
     whole.op(0x7c);
+    if (stub.goesOn) {
+      whole.localGet(DEPTH);
+      whole.returnCall(this.functionIndex("callFar"));
+      return;
+    }
     whole.localTee(this.#npc);
     whole.memory(0x37, 3, VCPU.pc);
     whole.localGet(this.#npc);
@@ -249,7 +256,7 @@ class RegionEmitter extends GuestEmitter {
       code.op(0x72);
     }
     this.openHintedIf(0);
-    this.#leaveByStub(this.#offset);
+    this.#leaveByStub(this.#offset, false);
     this.close();
   }
 
@@ -273,7 +280,7 @@ class RegionEmitter extends GuestEmitter {
     if (to && !isIrreducible(from, to)) {
       this.#settleWords(offset);
       this.#tree(to);
-    } else if (offset >= 0 && offset < PAGE_BYTES) this.#leaveByStub(offset);
+    } else if (offset >= 0 && offset < PAGE_BYTES) this.#leaveByStub(offset, true);
     else this.#jumpFar(() => this.#address(offset));
   }
 
@@ -491,23 +498,23 @@ class RegionEmitter extends GuestEmitter {
 
   // Exits
 
-  #leaveByStub(offset: number): void {
+  #leaveByStub(offset: number, goesOn: boolean): void {
     const { code } = this;
     code.i32Const(offset);
     code.localSet(this.#exitOffset);
     const { x, f } = this.#dirty;
     const stale = this.#words.stale & x;
-    const key = `${x},${f},${stale}`;
+    const key = `${x},${f},${stale},${goesOn}`;
     let stub = this.#stubs.get(key);
     if (!stub) {
-      stub = { dirty: { x, f }, words: { ...NO_WORDS, stale }, branches: [] };
+      stub = { goesOn, dirty: { x, f }, words: { ...NO_WORDS, stale }, branches: [] };
       this.#stubs.set(key, stub);
     }
     stub.branches.push({ place: code.brLater(), depth: this.depth });
   }
 
   protected leaveForTrap(): void {
-    this.#leaveByStub(this.#offset);
+    this.#leaveByStub(this.#offset, false);
   }
 
   protected override requireFloat(): void {
