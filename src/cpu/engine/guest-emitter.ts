@@ -7,7 +7,7 @@
 import { Emitter, loadOpcode, signedLoadOpcode, storeOpcode } from "#cpu/engine/emitter.ts";
 import { SIGNED_BIT } from "#cpu/engine/softmmu.ts";
 import { type Expr, F64, I32, I64, type Stmt, type ValueType } from "#cpu/ir/ir.ts";
-import { TLB, VCPU } from "#cpu/vcpu/layout.ts";
+import { LAST_PAGE, TLB, VCPU } from "#cpu/vcpu/layout.ts";
 import { VOID } from "#cpu/wasm/code.ts";
 
 const INDEX_SHIFT = 7;
@@ -15,8 +15,8 @@ const INDEX_MASK = (TLB.entries - 1) * TLB.entryBytes;
 
 /** Locals: i64 tag of the page, i32 addend. */
 export type StackPage = { readonly page: number; readonly addend: number };
-/** The page of the last access relative to a register: one that can be read, or read and written. */
-export type LastPage = StackPage & { readonly isWritten: boolean };
+/** The page of the last access relative to a register, in the vCPU block: one that can be read, or read and written. */
+export type LastPage = { readonly at: number; readonly isWritten: boolean };
 
 /** An access that may be in the last page: its address without the bits in the page, but those that alignment clears. */
 type LastAccess = { readonly last: LastPage; readonly masked: number };
@@ -29,7 +29,7 @@ export abstract class GuestEmitter extends Emitter {
   /** Locals that hold the page of the stack and its addend, when the address is one of the stack's. */
   protected abstract stackPage(address: Expr): StackPage | undefined;
 
-  /** Locals that hold the page of the last access relative to the same register, where they are kept. */
+  /** Where the page of the last access relative to the same register is, if it is kept. */
   protected abstract lastPage(address: Expr): LastPage | undefined;
 
   protected guestLoad(load: Expr): void {
@@ -161,12 +161,14 @@ export abstract class GuestEmitter extends Emitter {
     code.i64Const(-4096 | (width - 1));
     code.op(0x83);
     code.localTee(masked);
-    code.localGet(last.page);
+    code.localGet(0);
+    code.memory(0x29, 2, last.at + LAST_PAGE.tag);
     code.op(0x51);
     this.openHintedIf(1, type);
     code.localGet(va);
     code.op(0xa7);
-    code.localGet(last.addend);
+    code.localGet(0);
+    code.memory(0x28, 2, last.at + LAST_PAGE.addend);
     code.op(0x6a);
     return { last, masked };
   }
@@ -181,14 +183,16 @@ export abstract class GuestEmitter extends Emitter {
   /** After a hit with one tag: takes the page over, if the other kind of access is allowed as well where that is asked. */
   #remember({ last, masked }: LastAccess, entry: number, otherTag: number): void {
     const { code } = this;
+    code.localGet(0);
     if (last.isWritten) {
       code.localGet(entry);
       code.memory(0x29, 3, otherTag);
     } else code.localGet(masked);
-    code.localSet(last.page);
+    code.memory(0x37, 2, last.at + LAST_PAGE.tag);
+    code.localGet(0);
     code.localGet(entry);
     code.memory(0x28, 2, TLB.addend);
-    code.localSet(last.addend);
+    code.memory(0x36, 2, last.at + LAST_PAGE.addend);
   }
 
   /** Takes over the page in the vCPU block: what a slow access has found, or what was there before a call. */

@@ -42,7 +42,7 @@ import {
   type ValueType,
 } from "#cpu/ir/ir.ts";
 import { CONVERT } from "#cpu/ir/ops.ts";
-import { INVALID_TAG, PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import { INVALID_TAG, LAST_PAGE, PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
 import { Code } from "#cpu/wasm/code.ts";
 import type { FunctionBody, FunctionType } from "#cpu/wasm/module.ts";
 
@@ -109,8 +109,6 @@ class RegionEmitter extends GuestEmitter {
   readonly #touchesMemory: boolean;
   readonly #stackRegister: number;
   #stackPage: StackPage | undefined;
-  /** By base register; good within a quiet loop. */
-  readonly #lastPages: StackPage[] = [];
   readonly #stubs = new Map<string, Stub>();
   readonly #loopLabels = new Map<Block, number>();
   readonly #mergeLabels = new Map<Block, number>();
@@ -560,15 +558,13 @@ class RegionEmitter extends GuestEmitter {
     const register = baseRegister(address);
     const loop = this.#block.quietLoop;
     if (!loop || register === 0 || (this.#wild & (1 << register)) !== 0) return undefined;
-    return { ...this.#lastPageOf(register), isWritten: (loop.stores & (1 << register)) !== 0 };
-  }
-  #lastPageOf(register: number): StackPage {
-    return (this.#lastPages[register] ??= { page: this.locals.allocate(I64), addend: this.locals.allocate(I32) });
+    return { at: lastPageAt(register), isWritten: (loop.stores & (1 << register)) !== 0 };
   }
   #forgetLastPages({ bases }: QuietLoop): void {
     forEachBit(bases & ~(1 << this.#stackRegister), (register) => {
+      this.code.localGet(0);
       this.code.i64Const(INVALID_TAG);
-      this.code.localSet(this.#lastPageOf(register).page);
+      this.code.memory(0x37, 2, lastPageAt(register) + LAST_PAGE.tag);
     });
   }
 
@@ -787,6 +783,8 @@ function forEachBit(set: number, each: (index: number) => void): void {
     rest &= rest - 1;
   }
 }
+
+const lastPageAt = (register: number): number => VCPU.lastPages + LAST_PAGE.entryBytes * register;
 
 const wrapped = (a: Expr): Expr => ({ ...a, kind: ExprKind.Unary, type: I32, op: CONVERT.wrap[0], a });
 
