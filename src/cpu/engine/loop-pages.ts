@@ -29,7 +29,7 @@ export type WildEffect = {
 };
 
 /** Instructions of a loop: in a longer one there is more other work, and the code for the pages costs compilation. */
-const LOOP_LIMIT = 64;
+const LOOP_LIMIT = 40;
 
 type LoopInstruction = { readonly statements: readonly Stmt[]; readonly wild: WildEffect };
 type LoopBlock<B> = {
