@@ -1,6 +1,6 @@
 /**
- * Which accesses of a region find their page in locals, one pair a base register: those in quiet loops whose address is no
- * wild one. A loop is quiet when nothing in it leaves the region and comes back, so a translation that was good at its
+ * Which accesses of a region look at the page of the last one first (`lastPages` of the vCPU block, by base register): those
+ * in short quiet loops whose address is no wild one. A loop is quiet when nothing in it leaves the region and comes back, so a translation that was good at its
  * start stays good.
  *
  *   blocks, dominators -> natural loops -> outermost quiet ones -> forward: wild registers -> base registers of accesses

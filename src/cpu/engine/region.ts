@@ -41,7 +41,7 @@ export type Block = {
   /** Registers known to hold 32-bit words at the start, and those of them that are kept as i32; see `words.ts`. */
   knownWords: number;
   words: number;
-  /** The outermost loop around it in which pages stay in locals; see `loop-pages.ts`. */
+  /** The outermost loop around it in which pages are kept, and registers that may be wild; see `loop-pages.ts`. */
   quietLoop: QuietLoop | undefined;
   wild: number;
 };
