@@ -7,7 +7,7 @@
 import { Emitter, loadOpcode, signedLoadOpcode, storeOpcode } from "#cpu/engine/emitter.ts";
 import { SIGNED_BIT } from "#cpu/engine/softmmu.ts";
 import { type Expr, F64, I32, I64, type Stmt, type ValueType } from "#cpu/ir/ir.ts";
-import { TLB, VCPU } from "#cpu/vcpu/layout.ts";
+import { LAST_PAGE, TLB, VCPU } from "#cpu/vcpu/layout.ts";
 import { VOID } from "#cpu/wasm/code.ts";
 
 const INDEX_SHIFT = 7;
@@ -15,6 +15,11 @@ const INDEX_MASK = (TLB.entries - 1) * TLB.entryBytes;
 
 /** Locals: i64 tag of the page, i32 addend. */
 export type StackPage = { readonly page: number; readonly addend: number };
+/** The page of the last access relative to a register, in the vCPU block: one that can be read, or read and written. */
+export type LastPage = { readonly at: number; readonly isWritten: boolean };
+
+/** An access that may be in the last page: its address without the bits in the page, but those that alignment clears. */
+type LastAccess = { readonly last: LastPage; readonly masked: number };
 
 export abstract class GuestEmitter extends Emitter {
   protected readonly trapPendingOffset = VCPU.trapPending;
@@ -23,6 +28,9 @@ export abstract class GuestEmitter extends Emitter {
 
   /** Locals that hold the page of the stack and its addend, when the address is one of the stack's. */
   protected abstract stackPage(address: Expr): StackPage | undefined;
+
+  /** Where the page of the last access relative to the same register is, if it is kept. */
+  protected abstract lastPage(address: Expr): LastPage | undefined;
 
   protected guestLoad(load: Expr): void {
     const { code } = this;
@@ -44,8 +52,17 @@ export abstract class GuestEmitter extends Emitter {
       this.close();
       return;
     }
-    const entry = this.#lookUp(load.a as Expr, va, width, TLB.readTag);
+    const last = this.lastPage(load.a as Expr);
+    const access = last && this.#inLastPage(load.a as Expr, va, width, last, load.type);
+    if (access) {
+      this.#load(load);
+      code.else();
+    }
+    const entry = access
+      ? this.#lookUpAgain(va, access, TLB.readTag)
+      : this.#lookUp(load.a as Expr, va, width, TLB.readTag);
     this.openHintedIf(1, load.type);
+    if (access) this.#remember(access, entry, TLB.writeTag);
     this.#hostAddress(va, entry);
     this.#load(load);
     code.else();
@@ -57,6 +74,7 @@ export abstract class GuestEmitter extends Emitter {
     if (load.type === I32) code.op(0xa7);
     this.checkTrap();
     this.close();
+    if (access) this.close();
   }
 
   protected guestStore(store: Stmt): void {
@@ -88,14 +106,25 @@ export abstract class GuestEmitter extends Emitter {
       this.close();
       return;
     }
-    const entry = this.#lookUp(store.a as Expr, va, width, TLB.writeTag);
+    const last = this.lastPage(store.a as Expr);
+    const access = last && this.#inLastPage(store.a as Expr, va, width, last, VOID);
+    if (access) {
+      code.localGet(value);
+      code.memory(storeOpcode(source.type, width), 0, 0);
+      code.else();
+    }
+    const entry = access
+      ? this.#lookUpAgain(va, access, TLB.writeTag)
+      : this.#lookUp(store.a as Expr, va, width, TLB.writeTag);
     this.openHintedIf(1);
+    if (access) this.#remember(access, entry, TLB.readTag);
     this.#hostAddress(va, entry);
     code.localGet(value);
     code.memory(storeOpcode(source.type, width), 0, 0);
     code.else();
     slow("storeSlow");
     this.close();
+    if (access) this.close();
   }
 
   /** The host address is on the stack. */
@@ -121,6 +150,49 @@ export abstract class GuestEmitter extends Emitter {
     code.op(0xa7);
     code.localGet(stack.addend);
     code.op(0x6a);
+  }
+
+  /** Opens an `if` for addresses in the page of the last access, with the host address on the stack. */
+  #inLastPage(address: Expr, va: number, width: number, last: LastPage, type: ValueType | typeof VOID): LastAccess {
+    const { code } = this;
+    const masked = this.scratch(I64);
+    this.expr(address);
+    code.localTee(va);
+    code.i64Const(-4096 | (width - 1));
+    code.op(0x83);
+    code.localTee(masked);
+    code.localGet(0);
+    code.memory(0x29, 2, last.at + LAST_PAGE.tag);
+    code.op(0x51);
+    this.openHintedIf(1, type);
+    code.localGet(va);
+    code.op(0xa7);
+    code.localGet(0);
+    code.memory(0x28, 2, last.at + LAST_PAGE.addend);
+    code.op(0x6a);
+    return { last, masked };
+  }
+  /** As {@link #lookUp}, for an address that is in locals. */
+  #lookUpAgain(va: number, { masked }: LastAccess, tag: number): number {
+    const entry = this.#entryOf(va);
+    this.code.memory(0x29, 3, tag);
+    this.code.localGet(masked);
+    this.code.op(0x51);
+    return entry;
+  }
+  /** After a hit with one tag: takes the page over, if the other kind of access is allowed as well where that is asked. */
+  #remember({ last, masked }: LastAccess, entry: number, otherTag: number): void {
+    const { code } = this;
+    code.localGet(0);
+    if (last.isWritten) {
+      code.localGet(entry);
+      code.memory(0x29, 3, otherTag);
+    } else code.localGet(masked);
+    code.memory(0x37, 2, last.at + LAST_PAGE.tag);
+    code.localGet(0);
+    code.localGet(entry);
+    code.memory(0x28, 2, TLB.addend);
+    code.memory(0x36, 2, last.at + LAST_PAGE.addend);
   }
 
   /** Takes over the page in the vCPU block: what a slow access has found, or what was there before a call. */
@@ -150,9 +222,23 @@ export abstract class GuestEmitter extends Emitter {
   /** Leaves an i32 on the stack, 1 on a hit; returns the local with the entry's address. */
   #lookUp(address: Expr, va: number, width: number, tag: number): number {
     const { code } = this;
-    const entry = this.scratch(I32);
     this.expr(address);
-    code.localTee(va);
+    code.localSet(va);
+    const entry = this.#entryOf(va);
+    code.memory(0x29, 3, tag);
+    code.localGet(va);
+    // The low bits must be clear as well: a misaligned access takes the slow path.
+    code.i64Const(-4096 | (width - 1));
+    code.op(0x83);
+    code.op(0x51);
+    return entry;
+  }
+
+  /** Leaves the entry's address on the stack and in the local that it returns. */
+  #entryOf(va: number): number {
+    const { code } = this;
+    const entry = this.scratch(I32);
+    code.localGet(va);
     code.op(0xa7);
     code.i32Const(INDEX_SHIFT);
     code.op(0x76);
@@ -161,12 +247,6 @@ export abstract class GuestEmitter extends Emitter {
     code.localGet(this.tlbLocal);
     code.op(0x6a);
     code.localTee(entry);
-    code.memory(0x29, 3, tag);
-    code.localGet(va);
-    // The low bits must be clear as well: a misaligned access takes the slow path.
-    code.i64Const(-4096 | (width - 1));
-    code.op(0x83);
-    code.op(0x51);
     return entry;
   }
 

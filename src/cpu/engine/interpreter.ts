@@ -200,6 +200,7 @@ class InterpreterEmitter extends GuestEmitter {
   }
 
   protected stackPage(_address: Expr): undefined {}
+  protected lastPage(_address: Expr): undefined {}
 
   /** ip += length; next record. */
   #advance(): void {

@@ -9,7 +9,8 @@
  */
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { type FunctionIndex, Locals } from "#cpu/engine/emitter.ts";
-import { GuestEmitter, type StackPage } from "#cpu/engine/guest-emitter.ts";
+import { GuestEmitter, type LastPage, type StackPage } from "#cpu/engine/guest-emitter.ts";
+import { baseRegister, type QuietLoop, wildAfter } from "#cpu/engine/loop-pages.ts";
 import { type Block, isIrreducible, type Region } from "#cpu/engine/region.ts";
 import type { RegisterSet, Translated } from "#cpu/engine/translated.ts";
 import {
@@ -41,7 +42,7 @@ import {
   type ValueType,
 } from "#cpu/ir/ir.ts";
 import { CONVERT } from "#cpu/ir/ops.ts";
-import { PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import { INVALID_TAG, LAST_PAGE, PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
 import { Code } from "#cpu/wasm/code.ts";
 import type { FunctionBody, FunctionType } from "#cpu/wasm/module.ts";
 
@@ -76,6 +77,8 @@ export function emitRegion(
 
 /** An exit shared by several places: the registers it writes back, and the branches that go there. */
 type Stub = {
+  /** Goes on in another region, so that the callers are come back to; else leaves to the dispatcher. */
+  readonly goesOn: boolean;
   readonly dirty: RegisterSet;
   readonly words: Words;
   readonly branches: { readonly place: number; readonly depth: number }[];
@@ -115,6 +118,8 @@ class RegionEmitter extends GuestEmitter {
   /** Blocks open at the start of the instruction: what is read deeper may not be read on every path. */
   #instructionDepth = 0;
   #floatReady = false;
+  /** Registers that may be wild here; see `loop-pages.ts`. */
+  #wild = 0;
   /** Counts rounds of loops. */
   #budget: { readonly local: number; readonly limit: number } | undefined;
   /** The instruction in hand, and its block. */
@@ -168,7 +173,7 @@ class RegionEmitter extends GuestEmitter {
     };
   }
 
-  /** Ends the stub's block and emits what lies behind: write back, remember the pc, leave to the dispatcher. */
+  /** Ends the stub's block and emits what lies behind: write back, then go on, or remember the pc and leave. */
   #stub(whole: Code, stub: Stub): void {
     whole.end();
     this.#spill(whole, stub.dirty, stub.words);
@@ -177,6 +182,11 @@ class RegionEmitter extends GuestEmitter {
     whole.localGet(this.#exitOffset);
     whole.op(0xad);
     whole.op(0x7c);
+    if (stub.goesOn) {
+      whole.localGet(DEPTH);
+      whole.returnCall(this.functionIndex("callFar"));
+      return;
+    }
     whole.localTee(this.#npc);
     whole.memory(0x37, 3, VCPU.pc);
     whole.localGet(this.#npc);
@@ -189,6 +199,7 @@ class RegionEmitter extends GuestEmitter {
 
   #tree(block: Block): void {
     if (block.isLoopHeader) {
+      if (block.quietLoop?.order === block.order) this.#forgetLastPages(block.quietLoop);
       this.code.loop();
       this.depth++;
       this.#loopLabels.set(block, this.depth);
@@ -211,6 +222,7 @@ class RegionEmitter extends GuestEmitter {
     this.#dirty = { ...block.dirty };
     this.#words = { known: block.knownWords, low: block.words, stale: block.words, natural: 0 };
     this.#floatReady = block.floatReady;
+    this.#wild = block.wild;
     this.#offset = block.offset;
     if (block.isLoopHeader) this.#requestCheck();
     for (const instruction of block.instructions) {
@@ -220,6 +232,7 @@ class RegionEmitter extends GuestEmitter {
       this.#extend(instruction.writes.x & ~instruction.kills.x);
       this.begin(instruction.temps);
       this.statements(instruction.statements);
+      this.#wild = wildAfter(this.#wild, instruction.wild);
       this.#offset += instruction.lengthBytes;
     }
     if (!block.instructions.at(-1)?.end) this.#edge(block, block.end);
@@ -241,7 +254,7 @@ class RegionEmitter extends GuestEmitter {
       code.op(0x72);
     }
     this.openHintedIf(0);
-    this.#leaveByStub(this.#offset);
+    this.#leaveByStub(this.#offset, false);
     this.close();
   }
 
@@ -265,7 +278,7 @@ class RegionEmitter extends GuestEmitter {
     if (to && !isIrreducible(from, to)) {
       this.#settleWords(offset);
       this.#tree(to);
-    } else if (offset >= 0 && offset < PAGE_BYTES) this.#leaveByStub(offset);
+    } else if (offset >= 0 && offset < PAGE_BYTES) this.#leaveByStub(offset, true);
     else this.#jumpFar(() => this.#address(offset));
   }
 
@@ -483,23 +496,23 @@ class RegionEmitter extends GuestEmitter {
 
   // Exits
 
-  #leaveByStub(offset: number): void {
+  #leaveByStub(offset: number, goesOn: boolean): void {
     const { code } = this;
     code.i32Const(offset);
     code.localSet(this.#exitOffset);
     const { x, f } = this.#dirty;
     const stale = this.#words.stale & x;
-    const key = `${x},${f},${stale}`;
+    const key = `${x},${f},${stale},${goesOn}`;
     let stub = this.#stubs.get(key);
     if (!stub) {
-      stub = { dirty: { x, f }, words: { ...NO_WORDS, stale }, branches: [] };
+      stub = { goesOn, dirty: { x, f }, words: { ...NO_WORDS, stale }, branches: [] };
       this.#stubs.set(key, stub);
     }
     stub.branches.push({ place: code.brLater(), depth: this.depth });
   }
 
   protected leaveForTrap(): void {
-    this.#leaveByStub(this.#offset);
+    this.#leaveByStub(this.#offset, false);
   }
 
   protected override requireFloat(): void {
@@ -535,11 +548,24 @@ class RegionEmitter extends GuestEmitter {
     return s.a?.kind === ExprKind.GuestLoad && this.#isStackAddress(s.a.a as Expr);
   }
   #isStackAddress(address: Expr): boolean {
-    const base = address.kind === ExprKind.Binary && address.b?.kind === ExprKind.Const ? address.a : address;
-    return base?.kind === ExprKind.Reg && base.operand === this.#stackRegister;
+    return baseRegister(address) === this.#stackRegister;
   }
   protected stackPage(address: Expr): StackPage | undefined {
     return this.#isStackAddress(address) ? this.#stackPage : undefined;
+  }
+
+  protected lastPage(address: Expr): LastPage | undefined {
+    const register = baseRegister(address);
+    const loop = this.#block.quietLoop;
+    if (!loop || register === 0 || (this.#wild & (1 << register)) !== 0) return undefined;
+    return { at: lastPageAt(register), isWritten: (loop.stores & (1 << register)) !== 0 };
+  }
+  #forgetLastPages({ bases }: QuietLoop): void {
+    forEachBit(bases & ~(1 << this.#stackRegister), (register) => {
+      this.code.localGet(0);
+      this.code.i64Const(INVALID_TAG);
+      this.code.memory(0x37, 2, lastPageAt(register) + LAST_PAGE.tag);
+    });
   }
 
   #spill(code: Code, { x, f }: RegisterSet, words: Readonly<Words> = this.#words): void {
@@ -757,6 +783,8 @@ function forEachBit(set: number, each: (index: number) => void): void {
     rest &= rest - 1;
   }
 }
+
+const lastPageAt = (register: number): number => VCPU.lastPages + LAST_PAGE.entryBytes * register;
 
 const wrapped = (a: Expr): Expr => ({ ...a, kind: ExprKind.Unary, type: I32, op: CONVERT.wrap[0], a });
 

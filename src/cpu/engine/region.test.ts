@@ -299,6 +299,48 @@ describe("control flow", () => {
     expect(machine.vcpu.register(A0)).toBe(50n + 5000n + 50n + 5000n);
   });
 
+  test("a loop that loads and stores through one register, from page to page, of which one may only be read", () => {
+    const [PMPCFG0, PMPADDR0] = [0x3a0, 0x3b0];
+    const first = STACK + PAGE;
+    const READ_ONLY = 2;
+    const STEP = 512;
+    const machine = expectSame((a) => {
+      const handler = RAM_BASE + 0x80;
+      a.at = first;
+      a.bytes(new Uint8Array(5 * PAGE).fill(1));
+      a.at = RAM_BASE;
+      a.address(T1, handler);
+      a.op("csrrw", { rd: 0, rs1: T1, csr: MTVEC });
+      // One page (NAPOT), locked, R.
+      a.address(T1, first + READ_ONLY * PAGE);
+      a.op("srli", { rd: T1, rs1: T1, imm: 2 });
+      a.op("ori", { rd: T1, rs1: T1, imm: 0x1ff });
+      a.op("csrrw", { rd: 0, rs1: T1, csr: PMPADDR0 });
+      a.op("addi", { rd: T1, imm: 0x99 });
+      a.op("csrrw", { rd: 0, rs1: T1, csr: PMPCFG0 });
+      a.address(A1, first);
+      a.op("addi", { rd: T0, imm: 30 });
+      const loop = a.at;
+      a.op("ld", { rd: T2, rs1: A1 });
+      a.op("add", { rd: A0, rs1: A0, rs2: T2 });
+      a.op("sb", { rs1: A1, rs2: T0, imm: 1 });
+      // Misaligned, on the page of the access before.
+      a.op("lw", { rd: T2, rs1: A1, imm: 1 });
+      a.op("add", { rd: A0, rs1: A0, rs2: T2 });
+      a.op("addi", { rd: A1, rs1: A1, imm: STEP });
+      a.op("addi", { rd: T0, rs1: T0, imm: -1 });
+      a.op("bne", { rs1: T0, rs2: 0, imm: loop - a.at });
+      a.op("wfi");
+      a.at = handler;
+      a.op("addi", { rd: A2, rs1: A2, imm: 1 });
+      a.op("csrrs", { rd: T1, rs1: 0, csr: MEPC });
+      a.op("addi", { rd: T1, rs1: T1, imm: 4 });
+      a.op("csrrw", { rd: 0, rs1: T1, csr: MEPC });
+      a.op("mret");
+    });
+    expect(machine.vcpu.register(A2)).toBe(BigInt(PAGE / STEP));
+  });
+
   test("an endless loop is left when somebody asks", async () => {
     const machine = machineWith(
       (a) => {

@@ -6,6 +6,7 @@
  * Calls fall through to their return sites. Everything that is not in the region is an exit.
  */
 import type { CodePages } from "#cpu/engine/code-pages.ts";
+import { findQuietLoops, type QuietLoop } from "#cpu/engine/loop-pages.ts";
 import type { RegisterSet, Translated, Translations } from "#cpu/engine/translated.ts";
 import { findWords } from "#cpu/engine/words.ts";
 import { JumpHint, StmtKind } from "#cpu/ir/ir.ts";
@@ -40,6 +41,9 @@ export type Block = {
   /** Registers known to hold 32-bit words at the start, and those of them that are kept as i32; see `words.ts`. */
   knownWords: number;
   words: number;
+  /** The outermost loop around it in which pages are kept, and registers that may be wild; see `loop-pages.ts`. */
+  quietLoop: QuietLoop | undefined;
+  wild: number;
 };
 
 export type Region = {
@@ -110,6 +114,7 @@ export function findRegion(
   findDirty(blocks);
   findLive(blocks);
   findWords(blocks, keepsLocals);
+  findQuietLoops(blocks, isQuiet, dominates);
   return { page, entry: first, blocks, byOffset, instructionCount, jumpTargets: found.jumpTargets, callees };
 }
 
@@ -211,6 +216,8 @@ function newBlock(offset: number): Block {
     floatReady: false,
     knownWords: 0,
     words: 0,
+    quietLoop: undefined,
+    wild: 0,
   };
 }
 
@@ -275,6 +282,10 @@ function findDominators(blocks: readonly Block[]): void {
 
 /** True for an edge back to a block that does not dominate its source: no loop can be made of it. */
 export const isIrreducible = (from: Block, to: Block): boolean => to.order <= from.order && !dominates(to, from);
+
+/** Nothing in the block goes elsewhere and comes back. */
+const isQuiet = (block: Block): boolean =>
+  !isCall(block.instructions.at(-1) as Translated) && !block.instructions.some((i) => i.resumes);
 
 /** Forward: what may be dirty, and whether floating point is known to be on. */
 function findDirty(blocks: readonly Block[]): void {

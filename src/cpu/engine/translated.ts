@@ -4,6 +4,7 @@
  */
 import { fusedMultiplyAddRoutine } from "#cpu/engine/emitter.ts";
 import { endsBlock } from "#cpu/engine/interpreter.ts";
+import { type WildEffect, wildEffect } from "#cpu/engine/loop-pages.ts";
 import { type WordEffect, wordEffect } from "#cpu/engine/words.ts";
 import { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, ExprKind, type Stmt, StmtKind, type ValueType } from "#cpu/ir/ir.ts";
@@ -34,6 +35,8 @@ export type Translated = {
   readonly resumes: boolean;
   /** Whether it leaves a 32-bit word in a register. */
   readonly words: WordEffect;
+  /** Whether an address made of what it leaves in registers may lie anywhere. */
+  readonly wild: WildEffect;
 };
 
 const MAX_WORDS = 50_000;
@@ -86,6 +89,7 @@ class Walk {
       requiresFloat: this.#requiresFloat,
       resumes,
       words: wordEffect(b.statements),
+      wild: wildEffect(b.statements, this.#writes.x),
     };
   }
 

@@ -25,6 +25,8 @@ export const FETCH_TLB = { entries: 256, entryBytes: 16, tag: 0, page: 8 } as co
  */
 export const JUMP_CACHE = { entries: 1024, entryBytes: 16, pc: 0, slot: 8, slotBits: 16 } as const;
 export const JUMP_GENERATION_STEP = 4;
+/** Of `lastPages`: i64 tag, i32 addend. */
+export const LAST_PAGE = { entryBytes: 16, tag: 0, addend: 8 } as const;
 /** A tag that no address matches: its low bits are set. */
 export const INVALID_TAG = -1n;
 
@@ -177,6 +179,8 @@ const VCPU_FIELDS = [
   // The page that the stack was last found in, readable and writable in the current mode, or -1; i64 tag, i32 addend.
   ["stackAddend", 4],
   ["stackPage", 8],
+  // For each base register the page of its last access in the loop that runs, or -1; see `LAST_PAGE`.
+  ["lastPages", 32 * 16],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
   // What the region translator has done, f64 each in the order of `STATISTICS`. Owner: the vCPU thread; others may read.
