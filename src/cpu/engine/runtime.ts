@@ -121,7 +121,7 @@ export function generateRuntime(isa: Isa, options: RuntimeOptions): GeneratedRun
       interpreter.body,
       emitRoutine(run(hotThreshold, observed, lockstep), functionIndex, features),
     ],
-    exports: routines.map((r) => r.name).concat("interpret", "run"),
+    exports: routines.map((r) => r.name).concat("pageDiffers", "interpret", "run"),
   });
   return { bytes, handlers: interpreter.handlers };
 }
