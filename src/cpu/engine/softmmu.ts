@@ -96,17 +96,22 @@ function newJumpGeneration(b: Builder): void {
   b.set(VCPU.jumpGeneration, b.add(b.get(I64, VCPU.jumpGeneration), b.i64(JUMP_GENERATION_STEP)));
 }
 
-/** Invalidates the fetch TLBs of `tables` privileges from `first` on. */
-function flushFetch(b: Builder, first: number, tables: number): void {
-  newJumpGeneration(b);
+/** Does something to every entry, by its address, of the fetch TLBs of `tables` privileges from `first` on. */
+function eachFetchEntry(b: Builder, first: number, tables: number, body: (at: Expr) => void): void {
   const start = VCPU_FETCH_TLBS + first * VCPU_FETCH_TLB_BYTES;
   const at = b.variable(b.add(b.cpu(), b.i32(start)));
   const end = b.let(b.add(b.cpu(), b.i32(start + tables * VCPU_FETCH_TLB_BYTES)));
   b.loop((label) => {
-    b.store(at, FETCH_TLB.tag, b.i64(INVALID_TAG));
+    body(at);
     b.assign(at, b.add(at, b.i32(FETCH_TLB.entryBytes)));
     b.if(b.ltU(at, end), () => b.continue(label));
   });
+}
+
+/** Invalidates the fetch TLBs of `tables` privileges from `first` on. */
+function flushFetch(b: Builder, first: number, tables: number): void {
+  newJumpGeneration(b);
+  eachFetchEntry(b, first, tables, (at) => b.store(at, FETCH_TLB.tag, b.i64(INVALID_TAG)));
 }
 
 /** Data TLBs and fetch TLBs whose entries come from page tables: all but machine mode's. */
@@ -163,10 +168,16 @@ const flushAddress = routine("flushAddress", [I64], undefined, (b, va) => {
     b.store(fetch, VCPU_FETCH_TLBS + table * VCPU_FETCH_TLB_BYTES + FETCH_TLB.tag, b.i64(INVALID_TAG));
 });
 
-/** Makes every code page be compared with memory before it is used again. */
+/**
+ * Makes every code page be compared with memory before it is used again: what the fetch TLBs hold is marked, so that
+ * `fetchPage` looks at the page but need not translate the address anew.
+ */
 const discardCode = routine("discardCode", [], undefined, (b) => {
   b.set(VCPU.fetchEpoch, b.add(b.get(I32, VCPU.fetchEpoch), b.i32(1)));
-  flushFetch(b, 0, MMU_MODES);
+  newJumpGeneration(b);
+  eachFetchEntry(b, 0, MMU_MODES, (at) =>
+    b.store(at, FETCH_TLB.tag, b.or(b.load(I32, at, FETCH_TLB.tag), b.i32(FETCH_TLB.unseen))),
+  );
 });
 
 function extended(b: Builder, value: Expr, kind: Expr): Expr {

@@ -17,8 +17,8 @@ export const MmuMode = { User: 0, Supervisor: 1, SupervisorSum: 2, Machine: 3 } 
 
 /** A data TLB entry: i64 read tag, i64 write tag, i32 addend (host minus virtual address), padding. */
 export const TLB = { entries: 4096, entryBytes: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
-/** A fetch TLB entry: i64 tag, i32 code page. */
-export const FETCH_TLB = { entries: 256, entryBytes: 16, tag: 0, page: 8 } as const;
+/** A fetch TLB entry: i64 tag, i32 code page. A tag with bit `unseen` is good once the page was compared with memory. */
+export const FETCH_TLB = { entries: 256, entryBytes: 16, tag: 0, page: 8, unseen: 1 } as const;
 /**
  * An entry of the jump cache: i64 pc, i64 generation and, in the low 16 bits, slot of the region there. Good while its
  * generation is `jumpGeneration`.
