@@ -4,6 +4,7 @@ import { Observed } from "#cpu/engine/runtime-options.ts";
 import { resolveExtensions } from "#cpu/isa/riscv/extensions.ts";
 import { Assembler } from "#cpu/testing/assembler.ts";
 import { BareMachine, RAM_BASE } from "#cpu/testing/bare-machine.ts";
+import { CODE_PAGE, FETCH_TLB, VCPU } from "#cpu/vcpu/layout.ts";
 
 const RAM_BYTES = 2 ** 20;
 const [T0, A0, A1, A2] = [5, 10, 11, 12];
@@ -61,3 +62,27 @@ test("what is flushed stays flushed, in whatever order the two come", () => {
   expect(fetch()).toBe(page);
   expect(translated()).toBe(3);
 });
+
+test.each([5, 31, 32, 300])(
+  "fence.i after %i pages: all are compared anew, and the last ones not translated",
+  (pages) => {
+    const { machine, translated } = observedMachine();
+    machine.reset(RAM_BASE);
+    const { runtime, cpu, view } = machine.vcpu;
+    const fetch = (index: number): number => runtime.fetchPage(cpu, BigInt(RAM_BASE + 4096 * (index % 256))) >>> 0;
+    const all = Array.from({ length: pages }, (_, index) => fetch(index));
+    const before = translated();
+    runtime.discardCode(cpu);
+    const epoch = view.getInt32(cpu + VCPU.fetchEpoch, true);
+    const tlb = view.getUint32(cpu + VCPU.tlbFetch, true);
+    for (let index = 0; index < Math.min(pages, 256); index++) {
+      const entry = tlb + (((RAM_BASE >>> 12) + index) % FETCH_TLB.entries) * FETCH_TLB.entryBytes;
+      expect(view.getUint32(entry + FETCH_TLB.tag, true) & FETCH_TLB.unseen).toBe(FETCH_TLB.unseen);
+    }
+    for (const [index, page] of all.entries()) {
+      expect(fetch(index)).toBe(page);
+      expect(view.getInt32(page + CODE_PAGE.epoch, true)).toBe(epoch);
+    }
+    expect(translated()).toBe(before + Math.max(0, pages - 256));
+  },
+);

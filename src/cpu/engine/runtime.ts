@@ -28,6 +28,7 @@ import {
   PAGE_BYTES,
   PAGE_MAPS,
   Record,
+  SEEN_LIST,
   VCPU,
   JUMP_CACHE,
   VCPU_JUMP_CACHE,
@@ -173,6 +174,11 @@ export function fetchPage(observed = 0): Routine {
     });
     b.store(entry, FETCH_TLB.tag, tag);
     b.store(entry, FETCH_TLB.page, page);
+    const count = b.let(b.get(I32, VCPU.seenCount));
+    b.if(b.leU(count, b.i32(SEEN_LIST)), () => {
+      b.store(b.add(b.cpu(), b.shl(count, b.i32(2))), VCPU.seenEntries, entry);
+      b.set(VCPU.seenCount, b.add(count, b.i32(1)));
+    });
     b.return(page);
   });
 }

@@ -18,6 +18,7 @@ import {
   MMU_MODES,
   MmuMode,
   PAGE_MAPS,
+  SEEN_LIST,
   TLB,
   VCPU,
   VCPU_FETCH_TLBS,
@@ -175,9 +176,22 @@ const flushAddress = routine("flushAddress", [I64], undefined, (b, va) => {
 const discardCode = routine("discardCode", [], undefined, (b) => {
   b.set(VCPU.fetchEpoch, b.add(b.get(I32, VCPU.fetchEpoch), b.i32(1)));
   newJumpGeneration(b);
-  eachFetchEntry(b, 0, MMU_MODES, (at) =>
-    b.store(at, FETCH_TLB.tag, b.or(b.load(I32, at, FETCH_TLB.tag), b.i32(FETCH_TLB.unseen))),
-  );
+  const mark = (at: Expr): void =>
+    b.store(at, FETCH_TLB.tag, b.or(b.load(I32, at, FETCH_TLB.tag), b.i32(FETCH_TLB.unseen)));
+  const count = b.let(b.get(I32, VCPU.seenCount));
+  b.if(b.gtU(count, b.i32(SEEN_LIST)), () => {
+    eachFetchEntry(b, 0, MMU_MODES, mark);
+    b.set(VCPU.seenCount, b.i32(0));
+    b.return();
+  });
+  const i = b.variable(b.i32(0));
+  b.loop((label) => {
+    b.if(b.geU(i, count), () => b.break(label));
+    mark(b.let(b.load(I32, b.add(b.cpu(), b.shl(i, b.i32(2))), VCPU.seenEntries)));
+    b.assign(i, b.add(i, b.i32(1)));
+    b.continue(label);
+  });
+  b.set(VCPU.seenCount, b.i32(0));
 });
 
 function extended(b: Builder, value: Expr, kind: Expr): Expr {

@@ -78,6 +78,9 @@ export const STATISTICS = [
   "drops",
 ] as const;
 
+/** How many entries of the fetch TLBs a fence.i can find without looking through all of them. */
+export const SEEN_LIST = 31;
+
 /** Fields of a vCPU block: name and size in bytes. Order is the layout. */
 const VCPU_FIELDS = [
   // x0..x31, a sink for writes to x0, f0..f31
@@ -179,6 +182,10 @@ const VCPU_FIELDS = [
   ["stackPage", 8],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
+  // Entries of the fetch TLBs that are good since the last fence.i: their number, which stops at one too many, and their
+  // i32 addresses.
+  ["seenCount", 4],
+  ["seenEntries", 4 * (SEEN_LIST + 1)],
   // What the region translator has done, f64 each in the order of `STATISTICS`. Owner: the vCPU thread; others may read.
   ["statistics", 7 * 8],
 ] as const;
