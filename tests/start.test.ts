@@ -4,9 +4,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { expect, test } from "vitest";
+import { setEngineFlags } from "#app/engine-flags.ts";
 import { compileProgram } from "#app/load-program.ts";
 import { makeStoredRuntimes } from "#app/make-stored-runtimes.ts";
+import { readOptimized } from "#app/optimized-code.ts";
+import { codeName, storedName } from "#app/stored-runtimes.ts";
+import { probeEngineFeatures } from "#cpu/engine/features.ts";
 import { ROOT } from "../tools/setup.mjs";
 import { runToEnd, testFolder, writeFirmware } from "./firmware.ts";
 
@@ -22,11 +27,25 @@ test.each(["command", "vcpu", "timer"])("V8 takes the code that the build has ma
 test("the stored runtimes are what would be generated", () => {
   const runtimes = makeStoredRuntimes();
   expect(runtimes.map(({ name }) => name)).toEqual(["fma", "basic"]);
-  expect(readdirSync(join(DIST, "runtimes"))).toHaveLength(2 * runtimes.length);
+  // One of them has its optimised code beside it.
+  expect(readdirSync(join(DIST, "runtimes"))).toHaveLength(2 * runtimes.length + 1);
   for (const { name, bytes, description } of runtimes) {
     expect(Buffer.compare(readFileSync(join(DIST, "runtimes", `${name}.wasm`)), bytes)).toBe(0);
     expect(JSON.parse(readFileSync(join(DIST, "runtimes", `${name}.json`), "utf8"))).toEqual(description);
   }
+});
+
+test("V8 takes the optimised code of the runtime that it uses", () => {
+  setEngineFlags();
+  const name = storedName(probeEngineFeatures());
+  const read = (file: string): Uint8Array<ArrayBuffer> => readFileSync(join(DIST, "runtimes", file));
+  const module = readOptimized(read(codeName(name)), read(`${name}.wasm`));
+  expect(module).toBeInstanceOf(WebAssembly.Module);
+  // Code that V8 did not make under these flags is refused, and the flag that lets scripts ask for it is off again.
+  setFlagsFromString("--wasm-tiering-budget=1000");
+  expect(readOptimized(read(codeName(name)), read(`${name}.wasm`))).toBeUndefined();
+  // oxlint-disable-next-line typescript/no-implied-eval -- the syntax is V8's alone
+  expect(() => new Function("return %IsSmi(1)")).toThrow(SyntaxError);
 });
 
 test.each([

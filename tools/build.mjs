@@ -6,12 +6,14 @@
  *     src/app/programs/*.ts                 -> dist/programs/*.cjs, *.cjs.cache  the programs that these two load
  *     src/app/api/index.ts                  -> dist/index.js                     the npm API, and chunks of it
  *     src/app/make-stored-runtimes.ts       -> dist/runtimes/*                   what it makes: runtimes of the CPU
+ *     src/app/compile-stored-runtime.ts     -> dist/runtimes/*.code              V8's optimised code of one of them
  *
  * A program is one CommonJS file, because V8 takes code that it made before (`make-code-caches.mjs`) for those alone;
  * what it imports lazily is part of the file and is evaluated when it is needed.
  *
  * `node tools/build.mjs` builds always; `buildIfNeeded` when a source was changed, added or removed since.
  */
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,6 +24,7 @@ import { createProgress } from "./support/progress.mjs";
 const COMMAND = "tinamou-system-riscv64";
 const BUILD_TOOLS = ["tools/build.mjs", "tools/make-code-caches.mjs", "tools/support/record-code.cjs"];
 const STAMP = "dist/.sources";
+const COMPILE_LIMIT_MS = 60_000;
 
 /**
  * @param {string} root the repository
@@ -107,24 +110,34 @@ async function programFiles(root) {
     .map((name) => `src/app/programs/${name}`);
 }
 
-/** Generates the runtimes with the sources just bundled. */
-async function storeRuntimes(root) {
+/** The text of a module that the build itself runs. */
+async function bundledText(root, entryPoint) {
   const { outputFiles } = await bundle(root, {
-    entryPoints: ["src/app/make-stored-runtimes.ts"],
+    entryPoints: [entryPoint],
     format: "esm",
     define: { DIST_URL: "import.meta.url" },
     sourcemap: false,
     write: false,
   });
-  const { makeStoredRuntimes } = await import(
-    `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`
-  );
+  return outputFiles[0].text;
+}
+
+/** Generates the runtimes with the sources just bundled, and compiles the one that this V8 uses if it can. */
+async function storeRuntimes(root) {
+  const text = await bundledText(root, "src/app/make-stored-runtimes.ts");
+  const { makeStoredRuntimes } = await import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`);
   const folder = join(root, "dist/runtimes");
   await mkdir(folder);
   for (const { name, bytes, description } of makeStoredRuntimes()) {
     await writeFile(join(folder, `${name}.wasm`), bytes);
     await writeFile(join(folder, `${name}.json`), JSON.stringify(description));
   }
+  // A V8 that cannot do it ends the process; the runtime is compiled as it is used then.
+  spawnSync(process.execPath, ["--input-type=module", "-", folder], {
+    input: await bundledText(root, "src/app/compile-stored-runtime.ts"),
+    stdio: ["pipe", "ignore", "ignore"],
+    timeout: COMPILE_LIMIT_MS,
+  });
 }
 
 /** Changes when a file that the build reads is changed, added or removed, and with the version of Node. */

@@ -19,6 +19,6 @@ export function makeStoredRuntimes(): readonly StoredRuntime[] {
   return [true, false].map((fusedMultiplyAdd) => {
     const setup = runtimeSetup(machine, { fusedMultiplyAdd }, NO_LOG);
     const { bytes, handlers } = generateRuntime(riscvIsa(setup.extensions), setup.options);
-    return { name: storedName(setup), bytes, description: { key: runtimeKey(setup), handlers } };
+    return { name: storedName(setup.options.features), bytes, description: { key: runtimeKey(setup), handlers } };
   });
 }

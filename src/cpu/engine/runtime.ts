@@ -28,6 +28,7 @@ import {
   PAGE_BYTES,
   PAGE_MAPS,
   Record,
+  SEEN_LIST,
   VCPU,
   JUMP_CACHE,
   VCPU_JUMP_CACHE,
@@ -121,7 +122,7 @@ export function generateRuntime(isa: Isa, options: RuntimeOptions): GeneratedRun
       interpreter.body,
       emitRoutine(run(hotThreshold, observed, lockstep), functionIndex, features),
     ],
-    exports: routines.map((r) => r.name).concat("interpret", "run"),
+    exports: routines.map((r) => r.name).concat("pageDiffers", "interpret", "run"),
   });
   return { bytes, handlers: interpreter.handlers };
 }
@@ -138,33 +139,46 @@ export function makeRuntime(isa: Isa, options: RuntimeOptions): CompiledRuntime 
  */
 export function fetchPage(observed = 0): Routine {
   return routine("fetchPage", [I64], I32, (b, va) => {
-    const mode = b.get(I32, VCPU.privilege);
-    const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Execute), mode]));
-    b.if(b.leU(host, b.i32(NO_HOST.device)), () => {
-      b.if(host, () => b.effect("accessFault", [b.cpu(), va, b.i32(Access.Execute)]));
-      b.return(b.i32(0));
-    });
-    if (observed & Observed.Fetch) {
-      b.set(VCPU.helperC, va);
-      report(b, Observed.Fetch);
-    }
-    const hostPage = b.let(b.and(host, b.i32(-PAGE_BYTES)));
-    const index = b.add(b.load(I32, b.i32(0), PAGE_MAPS.codeIndex), b.shl(b.shrU(hostPage, b.i32(12)), b.i32(2)));
-    const page = b.variable(b.load(I32, b.add(b.cpu(), index), 0));
+    const page = b.variable(b.i32(0));
+    const entry = b.let(fetchEntry(b, va));
+    const tag = b.let(b.and(va, b.i64(-PAGE_BYTES)));
     const epoch = b.let(b.get(I32, VCPU.fetchEpoch));
     b.if(
-      b.eqz(page),
-      () => b.assign(page, b.call("newCodePage", I32, [hostPage])),
-      () =>
-        b.if(b.ne(b.load(I32, page, CODE_PAGE.epoch), epoch), () => {
-          const differs = b.call("pageDiffers", I32, [b.add(page, b.i32(CODE_PAGE.copy)), hostPage]);
-          b.if(differs, () => b.effect("codePageChanged", [page]));
-        }),
+      b.eq(b.load(I64, entry, FETCH_TLB.tag), b.or(tag, b.i64(FETCH_TLB.unseen))),
+      () => b.assign(page, b.load(I32, entry, FETCH_TLB.page)),
+      () => {
+        const mode = b.get(I32, VCPU.privilege);
+        const host = b.let(b.call("translate", I32, [b.cpu(), va, b.i32(Access.Execute), mode]));
+        b.if(b.leU(host, b.i32(NO_HOST.device)), () => {
+          b.if(host, () => b.effect("accessFault", [b.cpu(), va, b.i32(Access.Execute)]));
+          b.return(b.i32(0));
+        });
+        if (observed & Observed.Fetch) {
+          b.set(VCPU.helperC, va);
+          report(b, Observed.Fetch);
+        }
+        const hostPage = b.let(b.and(host, b.i32(-PAGE_BYTES)));
+        const index = b.add(b.load(I32, b.i32(0), PAGE_MAPS.codeIndex), b.shl(b.shrU(hostPage, b.i32(12)), b.i32(2)));
+        b.assign(page, b.load(I32, b.add(b.cpu(), index), 0));
+        b.if(b.eqz(page), () => {
+          b.assign(page, b.call("newCodePage", I32, [hostPage]));
+          b.store(page, CODE_PAGE.epoch, epoch);
+        });
+      },
     );
-    b.store(page, CODE_PAGE.epoch, epoch);
-    const entry = b.let(fetchEntry(b, va));
-    b.store(entry, FETCH_TLB.tag, b.and(va, b.i64(-PAGE_BYTES)));
+    b.if(b.ne(b.load(I32, page, CODE_PAGE.epoch), epoch), () => {
+      const hostPage = b.load(I32, page, CODE_PAGE.host);
+      const differs = b.call("pageDiffers", I32, [b.add(page, b.i32(CODE_PAGE.copy)), hostPage]);
+      b.if(differs, () => b.effect("codePageChanged", [page]));
+      b.store(page, CODE_PAGE.epoch, epoch);
+    });
+    b.store(entry, FETCH_TLB.tag, tag);
     b.store(entry, FETCH_TLB.page, page);
+    const count = b.let(b.get(I32, VCPU.seenCount));
+    b.if(b.leU(count, b.i32(SEEN_LIST)), () => {
+      b.store(b.add(b.cpu(), b.shl(count, b.i32(2))), VCPU.seenEntries, entry);
+      b.set(VCPU.seenCount, b.add(count, b.i32(1)));
+    });
     b.return(page);
   });
 }

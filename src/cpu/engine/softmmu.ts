@@ -18,6 +18,7 @@ import {
   MMU_MODES,
   MmuMode,
   PAGE_MAPS,
+  SEEN_LIST,
   TLB,
   VCPU,
   VCPU_FETCH_TLBS,
@@ -96,17 +97,22 @@ function newJumpGeneration(b: Builder): void {
   b.set(VCPU.jumpGeneration, b.add(b.get(I64, VCPU.jumpGeneration), b.i64(JUMP_GENERATION_STEP)));
 }
 
-/** Invalidates the fetch TLBs of `tables` privileges from `first` on. */
-function flushFetch(b: Builder, first: number, tables: number): void {
-  newJumpGeneration(b);
+/** Does something to every entry, by its address, of the fetch TLBs of `tables` privileges from `first` on. */
+function eachFetchEntry(b: Builder, first: number, tables: number, body: (at: Expr) => void): void {
   const start = VCPU_FETCH_TLBS + first * VCPU_FETCH_TLB_BYTES;
   const at = b.variable(b.add(b.cpu(), b.i32(start)));
   const end = b.let(b.add(b.cpu(), b.i32(start + tables * VCPU_FETCH_TLB_BYTES)));
   b.loop((label) => {
-    b.store(at, FETCH_TLB.tag, b.i64(INVALID_TAG));
+    body(at);
     b.assign(at, b.add(at, b.i32(FETCH_TLB.entryBytes)));
     b.if(b.ltU(at, end), () => b.continue(label));
   });
+}
+
+/** Invalidates the fetch TLBs of `tables` privileges from `first` on. */
+function flushFetch(b: Builder, first: number, tables: number): void {
+  newJumpGeneration(b);
+  eachFetchEntry(b, first, tables, (at) => b.store(at, FETCH_TLB.tag, b.i64(INVALID_TAG)));
 }
 
 /** Data TLBs and fetch TLBs whose entries come from page tables: all but machine mode's. */
@@ -163,10 +169,29 @@ const flushAddress = routine("flushAddress", [I64], undefined, (b, va) => {
     b.store(fetch, VCPU_FETCH_TLBS + table * VCPU_FETCH_TLB_BYTES + FETCH_TLB.tag, b.i64(INVALID_TAG));
 });
 
-/** Makes every code page be compared with memory before it is used again. */
+/**
+ * Makes every code page be compared with memory before it is used again: what the fetch TLBs hold is marked, so that
+ * `fetchPage` looks at the page but need not translate the address anew.
+ */
 const discardCode = routine("discardCode", [], undefined, (b) => {
   b.set(VCPU.fetchEpoch, b.add(b.get(I32, VCPU.fetchEpoch), b.i32(1)));
-  flushFetch(b, 0, MMU_MODES);
+  newJumpGeneration(b);
+  const mark = (at: Expr): void =>
+    b.store(at, FETCH_TLB.tag, b.or(b.load(I32, at, FETCH_TLB.tag), b.i32(FETCH_TLB.unseen)));
+  const count = b.let(b.get(I32, VCPU.seenCount));
+  b.if(b.gtU(count, b.i32(SEEN_LIST)), () => {
+    eachFetchEntry(b, 0, MMU_MODES, mark);
+    b.set(VCPU.seenCount, b.i32(0));
+    b.return();
+  });
+  const i = b.variable(b.i32(0));
+  b.loop((label) => {
+    b.if(b.geU(i, count), () => b.break(label));
+    mark(b.let(b.load(I32, b.add(b.cpu(), b.shl(i, b.i32(2))), VCPU.seenEntries)));
+    b.assign(i, b.add(i, b.i32(1)));
+    b.continue(label);
+  });
+  b.set(VCPU.seenCount, b.i32(0));
 });
 
 function extended(b: Builder, value: Expr, kind: Expr): Expr {

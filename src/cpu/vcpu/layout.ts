@@ -17,8 +17,8 @@ export const MmuMode = { User: 0, Supervisor: 1, SupervisorSum: 2, Machine: 3 } 
 
 /** A data TLB entry: i64 read tag, i64 write tag, i32 addend (host minus virtual address), padding. */
 export const TLB = { entries: 4096, entryBytes: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
-/** A fetch TLB entry: i64 tag, i32 code page. */
-export const FETCH_TLB = { entries: 256, entryBytes: 16, tag: 0, page: 8 } as const;
+/** A fetch TLB entry: i64 tag, i32 code page. A tag with bit `unseen` is good once the page was compared with memory. */
+export const FETCH_TLB = { entries: 256, entryBytes: 16, tag: 0, page: 8, unseen: 1 } as const;
 /**
  * An entry of the jump cache: i64 pc, i64 generation and, in the low 16 bits, slot of the region there. Good while its
  * generation is `jumpGeneration`.
@@ -79,6 +79,9 @@ export const STATISTICS = [
   "compileMs",
   "drops",
 ] as const;
+
+/** How many entries of the fetch TLBs a fence.i can find without looking through all of them. */
+export const SEEN_LIST = 31;
 
 /** Fields of a vCPU block: name and size in bytes. Order is the layout. */
 const VCPU_FIELDS = [
@@ -183,6 +186,10 @@ const VCPU_FIELDS = [
   ["lastPages", 32 * 16],
   // Lists of filled TLB entries so that a flush touches no more than it must: counts, then u16 indices.
   ["fillCount", 4 * MMU_MODES],
+  // Entries of the fetch TLBs that are good since the last fence.i: their number, which stops at one too many, and their
+  // i32 addresses.
+  ["seenCount", 4],
+  ["seenEntries", 4 * (SEEN_LIST + 1)],
   // What the region translator has done, f64 each in the order of `STATISTICS`. Owner: the vCPU thread; others may read.
   ["statistics", 7 * 8],
 ] as const;

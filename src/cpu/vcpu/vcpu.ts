@@ -22,6 +22,7 @@ import { Pmp } from "#cpu/isa/riscv/pmp.ts";
 import { type FloatFormatIndex, type FloatOp, floatSlowOp } from "#cpu/softfloat/dispatch.ts";
 import {
   ExitReason,
+  FETCH_TLB,
   type MemoryLayout,
   PAGE_BYTES,
   STATISTICS,
@@ -297,6 +298,17 @@ export class Vcpu {
       this.pc = BigInt.asUintN(64, this.runtime.takeTrap(this.cpu));
   }
 
+  /** Code page at pc, or 0 with a trap taken. */
+  #fetchPc(): number {
+    const { words, cpu } = this;
+    // The dispatcher has just come from there, so that it stands in the fetch TLB as a rule.
+    const low = words[(cpu + VCPU.pc) >>> 2] as number;
+    const index = (low >>> 8) & ((FETCH_TLB.entries - 1) * FETCH_TLB.entryBytes);
+    const entry = (((words[(cpu + VCPU.tlbFetch) >>> 2] as number) >>> 0) + index) >>> 2;
+    const isHit = words[entry] === (low & -PAGE_BYTES) && words[entry + 1] === words[(cpu + VCPU.pc + 4) >>> 2];
+    return isHit ? (words[entry + (FETCH_TLB.page >>> 2)] as number) >>> 0 : this.#fetch(this.pc);
+  }
+
   /** Code page at `va`, or 0 with a trap taken. */
   #fetch(va: bigint): number {
     const page = this.runtime.fetchPage(this.cpu, va) >>> 0;
@@ -306,27 +318,31 @@ export class Vcpu {
 
   #decode(): void {
     const observer = this.#observer;
-    if (!observer?.decoded) return this.#decodeAt(this.pc);
+    if (!observer?.decoded) return this.#decodeAtPc();
     const { pc } = this;
     const words: number[] = [];
     this.pages.onDecode = (word) => words.push(word);
-    this.#decodeAt(pc);
+    this.#decodeAtPc();
     this.pages.onDecode = undefined;
     if (words.length > 0) observer.decoded(pc, words);
   }
 
-  #decodeAt(pc: bigint): void {
-    const page = this.#fetch(pc);
+  #decodeAtPc(): void {
+    const page = this.#fetchPc();
     if (page === 0) return;
-    if (this.pages.decodeBlock(page, Number(pc & 0xfffn))) return;
-    const next = this.#fetch((pc & ~0xfffn) + BigInt(PAGE_BYTES));
+    if (this.pages.decodeBlock(page, this.#pageOffset())) return;
+    const next = this.#fetch((this.pc & ~0xfffn) + BigInt(PAGE_BYTES));
     if (next !== 0) this.pages.crossing(page, next);
   }
 
   #compile(): void {
-    const { pc } = this;
-    const page = this.#fetch(pc);
-    if (page !== 0) this.compiler?.request(page, Number(pc & 0xfffn));
+    const page = this.#fetchPc();
+    if (page !== 0) this.compiler?.request(page, this.#pageOffset());
+  }
+
+  /** Byte offset of pc in its page. */
+  #pageOffset(): number {
+    return (this.words[(this.cpu + VCPU.pc) >>> 2] as number) & (PAGE_BYTES - 1);
   }
 
   #hostFunctions(ports: VcpuPorts): HostFunctions {
