@@ -8,6 +8,7 @@ import { say } from "#app/messages.ts";
 import { expandArguments } from "#app/read-config.ts";
 import { runCommand } from "#app/run-command.ts";
 import { markStep } from "#app/startup-steps.ts";
+import { lowerHelpers } from "#platform/node/priority.ts";
 
 async function main(argv: readonly string[]): Promise<void> {
   markStep("modules");
@@ -21,6 +22,7 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exit();
   } else {
     if (command.host.daemonize) beginDaemon();
+    lowerHelpers();
     await runCommand(command);
   }
 }
