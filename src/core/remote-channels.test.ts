@@ -127,3 +127,15 @@ test("behind abort() nothing is read: not the descriptor, which may be another's
   expect(direct.read(new Uint8Array(16))).toBe(0);
   sender.abort();
 });
+
+test("all who wait for the next piece hear of the end", async () => {
+  const channels = nodeChannels();
+  const listener = await channels.listen(unixAddress());
+  const [sender, receiver] = await Promise.all([channels.connect(listener.address), listener.accept()]);
+  const reads = [receiver.read(), receiver.read(), receiver.read()];
+  await sender.write(Uint8Array.of(5));
+  await sender.close();
+  const pieces = await Promise.all(reads);
+  expect(pieces.filter((piece) => piece !== undefined)).toEqual([Buffer.of(5)]);
+  receiver.abort();
+});

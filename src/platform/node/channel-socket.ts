@@ -26,7 +26,7 @@ class Chunks {
   #isWanted = false;
   #isOver = false;
   #error: Error | undefined;
-  #wake: () => void = () => {};
+  readonly #waiting: (() => void)[] = [];
 
   constructor(stream: Readable, direct: DirectSocket | undefined) {
     this.#stream = stream;
@@ -37,7 +37,7 @@ class Chunks {
       if (this.#isAlone) this.#isWanted = false;
       this.#endTurn(bytes.length);
       this.#flow();
-      this.#wake();
+      this.#wakeAll();
     });
     stream.on("end", () => this.#end(undefined));
     stream.on("error", (error) => this.#end(error));
@@ -85,7 +85,7 @@ class Chunks {
       if (this.#error) throw this.#error;
       if (this.#isOver) return undefined;
       const some = new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.push(resolve);
       });
       this.#isWanted = true;
       this.#flow();
@@ -96,11 +96,15 @@ class Chunks {
     return bytes;
   }
 
+  /** Who finds nothing waits again. */
+  #wakeAll(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
   #end(error: Error | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#error = error;
-    this.#wake();
+    this.#wakeAll();
   }
 }
 
