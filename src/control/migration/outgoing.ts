@@ -292,8 +292,9 @@ export class OutgoingMigration {
     await writeDiscards(out, this.#ram, memory.blocks);
     await out.need(16);
     writePing(out, Ping.Discarded);
-    const sections = await machine.saveSections(false);
+    // The destination goes through them meanwhile.
     await out.flush();
+    const sections = await machine.saveSections(false);
     // Until then the machine can go on here, whatever happens.
     await link.untilPong(Ping.Discarded);
     this.#check();
