@@ -120,7 +120,7 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
     return {
       address: bound,
       accept: async () => this.#opened(await this.#calls.call("accept", id)),
-      close: () => void this.#calls.call("endListener", id).catch(() => {}),
+      close: () => this.#calls.tell("endListener", id),
     };
   }
 
@@ -137,7 +137,7 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
       isDuplex,
       write: (bytes) => calls.call("write", id, bytes),
       close: () => calls.call("close", id),
-      abort: () => void calls.call("abort", id).catch(() => {}),
+      abort: () => calls.tell("abort", id),
     };
     this.#ids.set(channel, id);
     return channel;

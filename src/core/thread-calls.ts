@@ -67,6 +67,11 @@ export class ThreadCalls<Other extends Functions> {
     });
   }
 
+  /** As `call`, for who does not want to hear of it. */
+  tell<Name extends keyof Other & string>(name: Name, ...args: Parameters<Other[Name]>): void {
+    this.call(name, ...args).catch(() => {});
+  }
+
   /** The other thread is gone: whatever waits for it is rejected, and so is every later call. */
   end(why: string): void {
     this.#ended ??= new CallError(why);

@@ -4,8 +4,7 @@
  *
  *   stream: connection <-> here <-> migration's thread;   faults, requests, wanted pages: here alone
  */
-import type { ChannelId } from "#core/remote-channels.ts";
-import { type ChannelFunctions, ChannelServer } from "#core/remote-channels.ts";
+import { type ChannelFunctions, type ChannelId, ChannelServer } from "#core/remote-channels.ts";
 import type { Channels } from "#core/host.ts";
 import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
 import { type FaultOptions, FaultService } from "#control/migration/fault-service.ts";
@@ -49,17 +48,15 @@ export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: Thr
     endFaults: () => faults.end(),
     readReturnPath: (id) =>
       returnPaths.read(server.channel(id), {
-        pong: (value) => tell("pong", id, value),
-        wanted: (pages) => tell("wanted", id, pages),
+        pong: (value) => calls.tell("pong", id, value),
+        wanted: (pages) => calls.tell("wanted", id, pages),
         received: (pages) => calls.call("received", id, pages),
-        resumed: () => tell("resumed", id),
+        resumed: () => calls.tell("resumed", id),
       }),
     sendWanted: (id, urgent, ram) => returnPaths.sendWanted(server.channel(id), server.channel(urgent), ram),
     endWanted: (id) => returnPaths.endWanted(server.channel(id)),
     endReturnPath: (id) => returnPaths.end(server.channel(id)),
   };
   const calls = new ThreadCalls<LinkObserver>(port, functions);
-  const tell = <Name extends keyof LinkObserver>(name: Name, ...args: Parameters<LinkObserver[Name]>): void =>
-    void calls.call(name, ...args).catch(() => {});
   return () => server.abortAll();
 }

@@ -25,24 +25,22 @@ export function remoteLink(port: ThreadPort, host: DirectHost): Link {
   const calls = new ThreadCalls<LinkFunctions>(port, observer);
   const channels = new RemoteChannels(calls, host);
   const idOf = (channel: ByteChannel): ChannelId => channels.idOf(channel);
-  const tell = <Name extends keyof LinkFunctions>(name: Name, ...args: Parameters<LinkFunctions[Name]>): void =>
-    void calls.call(name, ...args).catch(() => {});
   return {
     channels,
     faults: {
-      start: (options) => tell("startFaults", options),
-      requestBy: (channel) => tell("requestBy", channel && idOf(channel)),
+      start: (options) => calls.tell("startFaults", options),
+      requestBy: (channel) => calls.tell("requestBy", channel && idOf(channel)),
       loadUrgent: (channel) => calls.call("loadUrgent", idOf(channel)),
-      end: () => void tell("endFaults"),
+      end: () => calls.tell("endFaults"),
     },
     returnPaths: {
       read(channel, own) {
         handlers.set(idOf(channel), own);
         return calls.call("readReturnPath", idOf(channel));
       },
-      sendWanted: (channel, urgent, ram) => tell("sendWanted", idOf(channel), idOf(urgent), ram),
+      sendWanted: (channel, urgent, ram) => calls.tell("sendWanted", idOf(channel), idOf(urgent), ram),
       endWanted: (channel) => calls.call("endWanted", idOf(channel)),
-      end: (channel) => tell("endReturnPath", idOf(channel)),
+      end: (channel) => calls.tell("endReturnPath", idOf(channel)),
     },
   };
 }

@@ -246,7 +246,7 @@ export class Migration {
   /** Throws `MigrationError`. */
   setParameters(changes: Readonly<Record<string, unknown>>): void {
     this.#parameters = changeParameters(this.#parameters, changes);
-    this.#running?.calls.call("setParameters", this.#parameters).catch(() => {});
+    this.#running?.calls.tell("setParameters", this.#parameters);
   }
 
   #start(direction: Running["direction"]): Running {
@@ -290,7 +290,7 @@ export class Migration {
 
   #tell(name: "startPostcopy" | "continueSwitchover"): void {
     // A migration that has just ended does not mind.
-    this.#running?.calls.call(name).catch(() => {});
+    this.#running?.calls.tell(name);
   }
   async #ask<Name extends "pause" | "resume" | "recover">(
     name: Name,

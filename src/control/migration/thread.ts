@@ -104,7 +104,7 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
     runLoaded: (autostart) => calls.call("runLoaded", autostart),
   };
   const observer: MigrationObserver = {
-    status: (status, info) => void calls.call("status", status, info).catch(() => {}),
-    pass: (pass) => void calls.call("pass", pass).catch(() => {}),
+    status: (status, info) => calls.tell("status", status, info),
+    pass: (pass) => calls.tell("pass", pass),
   };
 }
