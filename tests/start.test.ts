@@ -13,7 +13,7 @@ import { readOptimized } from "#app/optimized-code.ts";
 import { codeName, storedName } from "#app/stored-runtimes.ts";
 import { probeEngineFeatures } from "#cpu/engine/features.ts";
 import { ROOT } from "../tools/setup.mjs";
-import { runToEnd, testFolder, writeFirmware } from "./firmware.ts";
+import { runToEnd, startCommand, testFolder, writeFirmware } from "./firmware.ts";
 
 const DIST = join(ROOT, "dist");
 const folder = testFolder();
@@ -82,6 +82,26 @@ test("the steps of a start are told in order, when they are asked for", async ()
   expect(found).toEqual(found.toSorted((a, b) => Number(a) - Number(b)));
   expect((await runToEnd(args, "q")).errors).toBe("");
 });
+
+test.runIf(process.platform === "linux")(
+  "V8's own threads go behind; those of disks and of the machine do not",
+  async () => {
+    const machine = startCommand(["-M", "virt", "-m", "64", "-nographic", "-bios", firmware]);
+    try {
+      await machine.waitFor(/ready/, 30_000);
+      const tasks = `/proc/${machine.pid}/task`;
+      // The 19th field; the second one is a name that may have spaces.
+      const nice = readdirSync(tasks).map((task) =>
+        Number(readFileSync(`${tasks}/${task}/stat`, "utf8").split(") ")[1]?.split(" ")[16]),
+      );
+      expect(nice.slice(0, 6)).toEqual([0, 15, 15, 15, 15, 15]);
+      expect(nice.length).toBeGreaterThan(8);
+      expect(new Set(nice.slice(6))).toEqual(new Set([0]));
+    } finally {
+      machine.kill();
+    }
+  },
+);
 
 test("a machine that is too large is refused before anything starts", async () => {
   const { errors, exitCode } = await runToEnd(

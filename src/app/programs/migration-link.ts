@@ -9,7 +9,7 @@ import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeClock } from "#platform/node/clock.ts";
 import { raisePriority } from "#platform/node/priority.ts";
 
-/** It runs for some microseconds at a time, and somebody waits for it. */
+/** It runs for a quarter of a millisecond at a time at most, a piece of the stream, and somebody waits for it. */
 const PRIORITY_STEPS = 15;
 
 parentPort?.once("message", ({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage) => {

@@ -4,29 +4,16 @@
  *   libuv: readable -> recvmsg -> descriptors, bytes -> the sink, in their order
  *
  * Node reads into a buffer of ours that has no room: libuv then says that the socket is readable, and reads nothing.
- * That buffer, the handle and its number are no part of Node's documented interface; where they are missing
- * {@link pollableHandle} says so. Writing and closing stay with the socket. Thread: machine.
+ * Writing and closing stay with the socket. Thread: machine.
  */
 import type { Socket } from "node:net";
 import type { PassedDescriptor } from "#core/host.ts";
 import type { DescriptorReceiver } from "#platform/node/descriptor-receiver.ts";
+import { type SocketHandle, socketHandle } from "#platform/node/socket-handle.ts";
 
-export type PollableHandle = {
-  readonly fd: number;
-  reading: boolean;
-  onread: () => void;
-  useUserBuffer(buffer: Uint8Array): void;
-  readStart(): number;
-  readStop(): number;
-};
-
-/** The socket's handle; undefined in a Node that has another kind. */
-export function pollableHandle(socket: Socket): PollableHandle | undefined {
-  const handle = Reflect.get(socket, "_handle") as Partial<PollableHandle> | null | undefined;
-  const { fd, useUserBuffer, readStart, readStop } = handle ?? {};
-  const isKnown = [useUserBuffer, readStart, readStop].every((method) => typeof method === "function");
-  return isKnown && typeof fd === "number" && fd >= 0 ? (handle as PollableHandle) : undefined;
-}
+/** Undefined in a Node that has another kind of handle. */
+export const pollableHandle = (socket: Socket): SocketHandle | undefined =>
+  socketHandle(socket, "useUserBuffer", "readStart", "readStop");
 
 export type DescriptorSink = {
   /** Bytes that can be taken now. With 0, {@link DescriptorSocket.poke} is called when there is room again. */
@@ -37,14 +24,14 @@ export type DescriptorSink = {
 
 export class DescriptorSocket {
   readonly #socket: Socket;
-  readonly #handle: PollableHandle;
+  readonly #handle: SocketHandle;
   readonly #receiver: DescriptorReceiver;
   readonly #sink: DescriptorSink;
   #isReading = false;
   #isOver = false;
 
   /** `socket` has not been read. */
-  constructor(socket: Socket, handle: PollableHandle, receiver: DescriptorReceiver, sink: DescriptorSink) {
+  constructor(socket: Socket, handle: SocketHandle, receiver: DescriptorReceiver, sink: DescriptorSink) {
     this.#socket = socket;
     this.#handle = handle;
     this.#receiver = receiver;

@@ -4,30 +4,17 @@
  *
  *   owner: socket, closes it;   other thread: read(2) of its descriptor, under a lock that closing takes, too
  *
- * The lock is what makes a descriptor that was closed, and perhaps opened again for something else, unreachable. Node has
- * no public way to a socket's descriptor: where the handle is not as it has been since Node 10, there is none.
+ * The lock is what makes a descriptor that was closed, and perhaps opened again for something else, unreachable.
  */
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { DirectAccess, DirectChannel } from "#core/host.ts";
 import { SharedLock } from "#core/shared-lock.ts";
-
-/** The member of a socket that is the handle. */
-const HANDLE = "_handle";
+import { socketHandle } from "#platform/node/socket-handle.ts";
 
 const LOCK = 0;
 const CLOSED = 1;
 const WORDS = 2;
-
-/** The members that are used of what a socket has below it. */
-type Handle = {
-  readonly fd: number;
-  reading: boolean;
-  readStart(): unknown;
-  readStop(): unknown;
-  close(done?: () => void): unknown;
-  reset?(done?: () => void): unknown;
-};
 
 /** The owner's side. */
 export type DirectSocket = {
@@ -40,7 +27,7 @@ export type DirectSocket = {
 
 /** Undefined where it cannot be done. Thread: the socket's owner. */
 export function directSocket(socket: Socket): DirectSocket | undefined {
-  const handle = handleOf(socket);
+  const handle = socketHandle(socket, "readStart", "readStop", "close");
   if (!handle) return undefined;
   const state = new SharedArrayBuffer(4 * WORDS);
   const words = new Int32Array(state);
@@ -67,19 +54,6 @@ export function directSocket(socket: Socket): DirectSocket | undefined {
       handle.readStop();
     },
   };
-}
-
-function handleOf(socket: Socket): Handle | undefined {
-  const handle = (socket as unknown as Record<string, Partial<Handle> | null | undefined>)[HANDLE];
-  const isKnown =
-    handle &&
-    typeof handle.fd === "number" &&
-    handle.fd >= 0 &&
-    typeof handle.reading === "boolean" &&
-    typeof handle.readStart === "function" &&
-    typeof handle.readStop === "function" &&
-    typeof handle.close === "function";
-  return isKnown ? (handle as Handle) : undefined;
 }
 
 /** The other thread's side. */
