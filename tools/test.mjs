@@ -24,7 +24,7 @@ async function main() {
   for (const { name, reason } of peers.missing) {
     console.log(`Not here: ${name} (${reason}); the tests that compare with it are skipped.`);
   }
-  const qemu11 = await installQemu11();
+  const qemu11 = await installQemu11({ searchPath: peers.path });
   if ("missing" in qemu11) {
     console.log(`Not here: QEMU 11.1 (${qemu11.missing}); the tests that compare with it are skipped.`);
   }

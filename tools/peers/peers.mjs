@@ -38,6 +38,7 @@ export const PEERS = [
     files: [],
     packages: [["qemu-system-riscv"], ["qemu-system-misc"]],
   },
+  { name: "mmdebstrap, which gets QEMU 11.1", programs: ["mmdebstrap"], files: [], packages: [["mmdebstrap"]] },
   { name: "device tree compiler", programs: ["dtc"], files: [], packages: [["device-tree-compiler"]] },
   {
     name: "OpenSBI",
