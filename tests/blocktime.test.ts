@@ -58,7 +58,9 @@ test.skipIf(missing !== "")(`what is reported is what the vCPUs saw${missing && 
 
   // A vCPU writes its line when it runs again, which may be behind the end.
   const read = (): Timeline => makeTimeline(parseEvents(readFileSync(log, "utf8")));
-  const timeline = await eventually(read, ({ lanes }) => lanes.every((lane) => lane.seen.length >= lane.blocked.length));
+  const timeline = await eventually(read, ({ lanes }) =>
+    lanes.every((lane) => lane.seen.length >= lane.blocked.length),
+  );
   const truth = groundTruth(timeline);
   expect(Math.min(...truth.vcpuFaults)).toBeGreaterThan(10);
 
