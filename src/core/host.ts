@@ -64,10 +64,10 @@ export type ByteChannel = {
   close(): Promise<void>;
   /** Closes at once: what waits to be read or written is rejected or ends. */
   abort(): void;
-  /** As `read`, but gives nothing ahead of it: what is behind is left to `direct`, where that is present. */
-  readPiece?(): Promise<Uint8Array | undefined>;
-  /** Another thread may read it, too. */
+  /** Another thread may read it instead of this one, which tells it when there is something to `read`. */
   readonly direct?: DirectAccess;
+  /** Present with `direct`: resolves when a read will not wait. Rejects when the channel was closed here, or has failed. */
+  readable?(): Promise<void>;
   /** Fills a part of `into`, which is not empty, and resolves with its length; 0 at the end. Better than `read` where it is there. */
   readInto?(into: Uint8Array): Promise<number>;
 };
@@ -75,8 +75,8 @@ export type ByteChannel = {
 export type DirectAccess = { readonly descriptor: number; readonly state: SharedArrayBuffer };
 /** A connection past the thread that owns it. */
 export type DirectChannel = {
-  /** Bytes read, without waiting; 0: there are none now, or none any more. */
-  read(into: Uint8Array): number;
+  /** How many bytes were read, without waiting; 0 at the end, undefined: none now, or it was closed. Throws the host's error. */
+  read(into: Uint8Array): number | undefined;
 };
 /** Waits for a peer. */
 export type ChannelListener = {

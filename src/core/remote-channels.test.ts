@@ -33,7 +33,7 @@ function remote(counts = { direct: 0 }): RemoteChannels {
       return {
         read(into) {
           const lengthBytes = direct.read(into);
-          counts.direct += lengthBytes;
+          counts.direct += lengthBytes ?? 0;
           return lengthBytes;
         },
       };
@@ -117,14 +117,15 @@ test("behind abort() nothing is read: not the descriptor, which may be another's
   const [sender, receiver] = await Promise.all([channels.connect(listener.address), listener.accept()]);
   expect(receiver.direct).toBeDefined();
   const direct = openDirect(receiver.direct as NonNullable<typeof receiver.direct>);
-  const first = receiver.readPiece?.();
-  await sender.write(Uint8Array.of(1));
-  expect(await first).toEqual(Buffer.of(1));
+  expect(direct.read(new Uint8Array(16))).toBeUndefined();
+  const readable = receiver.readable?.();
   await sender.write(Uint8Array.of(7, 8));
+  await readable;
   expect(direct.read(new Uint8Array(16))).toBe(2);
   await sender.write(Uint8Array.of(9));
   receiver.abort();
-  expect(direct.read(new Uint8Array(16))).toBe(0);
+  expect(direct.read(new Uint8Array(16))).toBeUndefined();
+  await expect(receiver.readable?.()).rejects.toThrow("the connection was closed");
   sender.abort();
 });
 
@@ -136,6 +137,6 @@ test("all who wait for the next piece hear of the end", async () => {
   await sender.write(Uint8Array.of(5));
   await sender.close();
   const pieces = await Promise.all(reads);
-  expect(pieces.filter((piece) => piece !== undefined)).toEqual([Buffer.of(5)]);
+  expect(pieces.filter((piece) => piece !== undefined)).toEqual([Uint8Array.of(5)]);
   receiver.abort();
 });

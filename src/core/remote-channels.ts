@@ -15,6 +15,7 @@ import type {
   DirectAccess,
   DirectChannel,
 } from "#core/host.ts";
+import { directReader } from "#core/direct-reader.ts";
 import { Given, type ThreadCalls } from "#core/thread-calls.ts";
 
 /** What the end that does not own the channels has of its host. */
@@ -33,7 +34,7 @@ export type ChannelFunctions = {
   accept(listener: ChannelId): Promise<Opened>;
   endListener(listener: ChannelId): void;
   read(channel: ChannelId): Promise<Given<Uint8Array> | undefined>;
-  readPiece(channel: ChannelId): Promise<Uint8Array | undefined>;
+  readable(channel: ChannelId): Promise<void>;
   write(channel: ChannelId, bytes: Uint8Array): Promise<void>;
   close(channel: ChannelId): Promise<void>;
   abort(channel: ChannelId): void;
@@ -42,9 +43,6 @@ export type ChannelFunctions = {
 /** Pieces of a channel that are asked for before they are wanted. */
 const READS_AHEAD = 4;
 
-const PIECE_BYTES = 65_536;
-/** What is read past the owner before the thread's other work has its turn. */
-const TURN_BYTES = 1 << 17;
 /** How often, and after how long, a connection is looked at again before its owner is told to wait for it. */
 const PATIENCE_TRIES = 2;
 const PATIENCE_MS = 0.2;
@@ -71,7 +69,7 @@ export class ChannelServer {
       accept: async (id) => this.#opened(await (this.#listeners.get(id) as ChannelListener).accept()),
       endListener: (id) => this.#listeners.get(id)?.close(),
       read: (id) => this.#read(id),
-      readPiece: async (id) => this.channel(id).readPiece?.(),
+      readable: async (id) => this.channel(id).readable?.(),
       write: (id, bytes) => this.channel(id).write(bytes),
       close: (id) => this.channel(id).close(),
       abort: (id) => this.channel(id).abort(),
@@ -131,7 +129,7 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
 
   #opened({ id, isDuplex, direct }: Opened): ByteChannel {
     const calls = this.#calls;
-    const reader = direct ? this.#directReader(id, this.#host.openDirect(direct)) : { read: this.#reader(id) };
+    const reader = direct ? this.#directReader(id, direct) : { read: this.#reader(id) };
     const channel: ByteChannel = {
       ...reader,
       isDuplex,
@@ -141,6 +139,13 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
     };
     this.#ids.set(channel, id);
     return channel;
+  }
+
+  #directReader(id: ChannelId, access: DirectAccess): ReturnType<typeof directReader> {
+    const { openDirect, turn } = this.#host;
+    const direct = openDirect(access);
+    const read = (into: Uint8Array): number | undefined => patiently(() => direct.read(into));
+    return directReader({ read }, { readable: () => this.#calls.call("readable", id), turn });
   }
 
   #reader(id: ChannelId): ByteChannel["read"] {
@@ -155,49 +160,13 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
       return (await reads.shift())?.value;
     };
   }
-
-  #directReader(id: ChannelId, direct: DirectChannel): Pick<ByteChannel, "read" | "readInto"> {
-    const calls = this.#calls;
-    /** Of the piece that the owner gave, what has not been taken. */
-    let rest: Uint8Array = new Uint8Array(0);
-    /** The owner may have read something before it was told to leave it here. */
-    let isOurs = false;
-    let turnBytes = 0;
-    const readInto = async (into: Uint8Array): Promise<number> => {
-      if (rest.length === 0) {
-        const lengthBytes = isOurs ? patiently(() => direct.read(into)) : 0;
-        if (lengthBytes > 0) {
-          turnBytes += lengthBytes;
-          if (turnBytes >= TURN_BYTES) {
-            turnBytes = 0;
-            await this.#host.turn();
-          }
-          return lengthBytes;
-        }
-        isOurs = true;
-        rest = (await calls.call("readPiece", id)) ?? rest;
-      }
-      const part = rest.subarray(0, into.length);
-      into.set(part);
-      rest = rest.subarray(part.length);
-      return part.length;
-    };
-    return {
-      readInto,
-      async read() {
-        const bytes = new Uint8Array(PIECE_BYTES);
-        const lengthBytes = await readInto(bytes);
-        return lengthBytes > 0 ? bytes.subarray(0, lengthBytes) : undefined;
-      },
-    };
-  }
 }
 
-/** Tries again a few times when nothing goes: the other end is about to take or bring some. */
-function patiently(attempt: () => number): number {
+/** Tries again a few times when there is nothing: the other end is about to bring some. */
+function patiently(attempt: () => number | undefined): number | undefined {
   for (let tries = 0; ; tries++) {
     const lengthBytes = attempt();
-    if (lengthBytes > 0 || tries === PATIENCE_TRIES) return lengthBytes;
+    if (lengthBytes !== undefined || tries === PATIENCE_TRIES) return lengthBytes;
     Atomics.wait(SLEEP, 0, 0, PATIENCE_MS);
   }
 }

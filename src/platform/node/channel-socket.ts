@@ -1,12 +1,40 @@
 /** A channel over Node's streams: a socket, or the pipes of a command. */
 import type { Readable, Writable } from "node:stream";
 import type { Socket } from "node:net";
+import { directReader } from "#core/direct-reader.ts";
 import type { ByteChannel } from "#core/host.ts";
 import { type DirectSocket, directSocket } from "#platform/node/direct-socket.ts";
 
-/** `isDuplex` is false for a pipe that is wrapped as a socket. */
+/** `isDuplex` is false for a pipe that is wrapped as a socket. Nothing has been read from it. */
 export function socketChannel(socket: Socket, isDuplex = true): ByteChannel {
-  return { ...streamChannel(socket, socket, async () => {}, directSocket(socket)), isDuplex };
+  const direct = directSocket(socket);
+  return { ...(direct ? directChannel(socket, direct) : streamChannel(socket, socket, async () => {})), isDuplex };
+}
+
+/** What is written past the stream, if that has nothing to write. */
+const SHORT_BYTES = 16 << 10;
+
+function directChannel(socket: Socket, direct: DirectSocket): ByteChannel {
+  const stream = streamChannel(undefined, socket, async () => {});
+  const readable = async (): Promise<void> => {
+    await direct.readable();
+    if (socket.destroyed) throw socket.errored ?? new Error("the connection was closed");
+  };
+  return {
+    ...stream,
+    ...directReader(direct, { readable, turn: () => new Promise((resolve) => setImmediate(resolve)) }),
+    direct: direct.access,
+    readable,
+    async write(bytes) {
+      const isAlone = bytes.length <= SHORT_BYTES && socket.writableLength === 0 && !socket.destroyed;
+      const written = isAlone ? direct.write(bytes) : 0;
+      if (written < bytes.length) await stream.write(bytes.subarray(written));
+    },
+    async close() {
+      await stream.close();
+      socket.destroy();
+    },
+  };
 }
 
 /** What is read ahead, so that the source need not wait for each piece to be taken. */
@@ -17,9 +45,6 @@ const TURN_BYTES = 128 << 10;
 /** The pieces of a stream, one by one. */
 class Chunks {
   readonly #stream: Readable;
-  readonly #direct: DirectSocket | undefined;
-  /** Each piece is wanted by itself. */
-  #isAlone = false;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #turnBytes = 0;
@@ -28,13 +53,11 @@ class Chunks {
   #error: Error | undefined;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(stream: Readable, direct: DirectSocket | undefined) {
+  constructor(stream: Readable) {
     this.#stream = stream;
-    this.#direct = direct;
     stream.on("data", (bytes: Uint8Array) => {
       this.#queue.push(bytes);
       this.#queuedBytes += bytes.length;
-      if (this.#isAlone) this.#isWanted = false;
       this.#endTurn(bytes.length);
       this.#flow();
       this.#wakeAll();
@@ -57,26 +80,8 @@ class Chunks {
 
   #flow(): void {
     const isFull = this.#queuedBytes >= AHEAD_BYTES || this.#turnBytes >= TURN_BYTES || !this.#isWanted;
-    if (isFull && !this.#stream.isPaused()) {
-      this.#stream.pause();
-      if (this.#isAlone) this.#direct?.stopReading();
-    }
+    if (isFull && !this.#stream.isPaused()) this.#stream.pause();
     if (!isFull && this.#stream.isPaused()) this.#stream.resume();
-  }
-
-  /** As `next`, but all that has been read, and nothing is read ahead of it from now on. */
-  async nextAlone(): Promise<Uint8Array | undefined> {
-    this.#isAlone = true;
-    const next = this.next();
-    this.#direct?.startReading();
-    const first = await next;
-    const pieces = first ? [first, ...this.#queue.splice(0)] : [];
-    this.#queuedBytes = 0;
-    const buffered: Uint8Array | null = this.#stream.read();
-    if (buffered) pieces.push(buffered);
-    // To look into the buffer may have begun to fill it.
-    this.#direct?.stopReading();
-    return first && (pieces.length > 1 ? Buffer.concat(pieces) : first);
   }
 
   /** Undefined at the end. Rejects with the stream's error. */
@@ -113,16 +118,14 @@ export function streamChannel(
   readable: Readable | undefined,
   writable: Writable | undefined,
   ended: () => Promise<void>,
-  direct?: DirectSocket,
 ): ByteChannel {
-  const chunks = readable && new Chunks(readable, direct);
+  const chunks = readable && new Chunks(readable);
   // A failure shows in what is read or written next.
   writable?.on("error", () => {});
   readable?.on("error", () => {});
   return {
     isDuplex: false,
     read: async () => chunks?.next(),
-    ...(direct && { direct: direct.access, readPiece: async () => chunks?.nextAlone() }),
     write: (bytes) =>
       new Promise((resolve, reject) => {
         if (!writable || writable.destroyed) return reject(new Error("the connection is closed"));

@@ -76,13 +76,14 @@ async function openOther(address: Exclude<ChannelAddress, SocketAddress>, direct
 async function listenSocket(address: SocketAddress, connections: number): Promise<ChannelListener> {
   if (address.kind === "unix") removeStaleSocket(address.path);
   const server = createServer({ allowHalfOpen: true, noDelay: true });
-  const arrived: Socket[] = [];
+  const arrived: ByteChannel[] = [];
   let wanted: (() => void) | undefined;
   let left = connections;
   server.on("connection", (socket) => {
     // Whoever comes later is refused.
     if (--left === 0) server.close();
-    arrived.push(socket);
+    // At once: Node reads a socket that nobody has taken.
+    arrived.push(socketChannel(socket));
     wanted?.();
   });
   await new Promise<void>((resolve, reject) => {
@@ -95,8 +96,8 @@ async function listenSocket(address: SocketAddress, connections: number): Promis
     address: address.kind === "tcp" ? { ...address, port } : address,
     async accept() {
       for (;;) {
-        const socket = arrived.shift();
-        if (socket) return socketChannel(socket);
+        const channel = arrived.shift();
+        if (channel) return channel;
         await new Promise<void>((resolve) => {
           wanted = resolve;
         });
@@ -104,7 +105,7 @@ async function listenSocket(address: SocketAddress, connections: number): Promis
     },
     close() {
       server.close();
-      for (const socket of arrived.splice(0)) socket.destroy();
+      for (const channel of arrived.splice(0)) channel.abort();
     },
   };
 }

@@ -1,0 +1,44 @@
+/** Reads a connection past what its host makes of it: takes what is there, and waits only when that is nothing. */
+import type { ByteChannel, DirectChannel } from "#core/host.ts";
+
+const PIECE_BYTES = 65_536;
+/** What is read before the thread's other work has its turn. */
+const TURN_BYTES = 1 << 17;
+
+export type DirectReaderHost = {
+  /** As of `ByteChannel`. */
+  readable(): Promise<void>;
+  /** As of `Channels`. */
+  turn(): Promise<void>;
+};
+
+export function directReader(
+  { read }: DirectChannel,
+  { readable, turn }: DirectReaderHost,
+): Required<Pick<ByteChannel, "read" | "readInto">> {
+  let turnBytes = 0;
+  const readInto = async (into: Uint8Array): Promise<number> => {
+    for (;;) {
+      const lengthBytes = read(into);
+      if (lengthBytes === undefined) {
+        await readable();
+        turnBytes = 0;
+        continue;
+      }
+      turnBytes += lengthBytes;
+      if (turnBytes >= TURN_BYTES) {
+        await turn();
+        turnBytes = 0;
+      }
+      return lengthBytes;
+    }
+  };
+  return {
+    readInto,
+    async read() {
+      const bytes = new Uint8Array(PIECE_BYTES);
+      const lengthBytes = await readInto(bytes);
+      return lengthBytes > 0 ? bytes.subarray(0, lengthBytes) : undefined;
+    },
+  };
+}
