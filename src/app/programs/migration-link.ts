@@ -7,13 +7,11 @@ import { makeLog } from "#core/log.ts";
 import { MigrationMemory } from "#machine/migration-memory.ts";
 import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeClock } from "#platform/node/clock.ts";
-import { raisePriority } from "#platform/node/priority.ts";
-
-/** It runs for a quarter of a millisecond at a time at most, a piece of the stream, and somebody waits for it. */
-const PRIORITY_STEPS = 15;
+import { runAtOnce } from "#platform/node/priority.ts";
 
 parentPort?.once("message", ({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage) => {
-  raisePriority(PRIORITY_STEPS);
+  // For a quarter of a millisecond at a time at most, a piece of the stream, and somebody waits for it.
+  void runAtOnce();
   const { trace } = makeLog(logConfig, openSink(log));
   const host = { clock: nodeClock(), channels: nodeChannels(), trace };
   const abort = runLinkThread(new MigrationMemory(memory.buffer, layout), host, nodePort(port));

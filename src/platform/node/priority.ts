@@ -21,6 +21,27 @@ export function raisePriority(steps: number): void {
   }
 }
 
+/** sched(7): runs before every thread that is not of this kind, as soon as it may. */
+const [SCHED_FIFO, LEAST_PRIORITY] = [1, 1];
+/** Of setpriority(2), where that is not to be had: as much as there is, or nearly. */
+const FIRST_STEPS = 15;
+
+/**
+ * The calling thread runs as soon as it has something to do, on Linux, to a privileged process; a thread of the usual kind
+ * waits for the end of another's time slice, a millisecond or more, whatever its priority. It must sleep most of the time.
+ * The call comes by koffi, a package that need not be there.
+ */
+export async function runAtOnce(): Promise<void> {
+  raisePriority(FIRST_STEPS);
+  if (process.platform !== "linux") return;
+  try {
+    const { default: koffi } = await import("koffi");
+    koffi.load(null).func("int sched_setscheduler(int, int, void *)")(0, SCHED_FIFO, Int32Array.of(LEAST_PRIORITY));
+  } catch {
+    // Not there.
+  }
+}
+
 /**
  * The threads that the engine has for its own work, of which there are four on any host, go behind those that run the
  * machine: they compile what would run a little faster, and on a busy host that is waited for in vain.
