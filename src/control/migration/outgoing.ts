@@ -47,9 +47,9 @@ import type { MigrationMemory } from "#machine/migration-memory.ts";
 
 /** Pages looked at in one turn: a millisecond or so when they are zero. */
 const TURN_PAGES = 2048;
-/** The same in postcopy, where a wanted page waits for the part before it, and where it does not: a piece of the stream. */
-const POSTCOPY_PAGES = 32;
-const BACKGROUND_PAGES = 240;
+/** Where a wanted page waits for the part before it: pages looked at, and bytes. */
+const SHORT_TURN_PAGES = 512;
+const SHORT_TURN_BYTES = 32 * PAGE_BYTES;
 /** What the destination needs to run, as it is when the machine stops here: kept for a new connection. */
 type Handover = { readonly missing: Uint8Array; readonly sections: readonly SavedSection[] };
 const MS = 1e6;
@@ -342,7 +342,8 @@ export class OutgoingMigration {
         () => out.flush(),
       );
       const limit = parameters()["max-postcopy-bandwidth"];
-      writeRamPart(out, this.#ram, pagesAtOnce(limit, link.isUrgentApart ? BACKGROUND_PAGES : POSTCOPY_PAGES));
+      if (link.isUrgentApart) writeRamPart(out, this.#ram, pagesAtOnce(limit, TURN_PAGES));
+      else writeRamPart(out, this.#ram, pagesAtOnce(limit, SHORT_TURN_PAGES), SHORT_TURN_BYTES);
       await turn();
       await this.#pace.wrote(this.#written, limit);
     }

@@ -113,12 +113,13 @@ export class RamSaver {
   }
 
   /**
-   * Writes pages until `out` has no more room, `mostPages` were looked at, or none is left. The first record of a
-   * call names its block.
+   * Writes pages until `out` has no more room, `mostPages` were looked at, `mostBytes` were written (a page more at most),
+   * or none is left. The first record of a call names its block.
    */
-  writePages(out: StreamWriter, mostPages: number): void {
+  writePages(out: StreamWriter, mostPages: number, mostBytes = Infinity): void {
     let named: SavedBlock | undefined;
-    for (let looked = 0; this.remaining > 0 && looked < mostPages && out.room >= RECORD_BYTES + TAIL_BYTES; ) {
+    const leastRoom = Math.max(RECORD_BYTES + TAIL_BYTES, out.room - mostBytes);
+    for (let looked = 0; this.remaining > 0 && looked < mostPages && out.room >= leastRoom; ) {
       const block = this.#blocks[this.#block] as SavedBlock;
       const page = this.#next(block);
       if (page === undefined) continue;

@@ -30,11 +30,11 @@ export function writeRamStart(out: StreamWriter, ram: RamSaver): void {
   end(out, RAM_ID);
 }
 
-/** A section of pages, as many as there is room for; PART, or END for the last. `out` has been flushed. */
-export function writeRamPart(out: StreamWriter, ram: RamSaver, mostPages: number): void {
+/** A section of pages, as many as there is room for. As `writePages`; `out` has been flushed. */
+export function writeRamPart(out: StreamWriter, ram: RamSaver, mostPages: number, mostBytes?: number): void {
   out.u8(Mark.Part);
   out.u32(RAM_ID);
-  ram.writePages(out, mostPages);
+  ram.writePages(out, mostPages, mostBytes);
   out.u64(RamFlag.Eos);
   end(out, RAM_ID);
 }
