@@ -13,21 +13,21 @@ export type DirectReaderHost = {
 };
 
 export function directReader(
-  { read }: DirectChannel,
-  { readable, turn }: DirectReaderHost,
+  direct: DirectChannel,
+  host: DirectReaderHost,
 ): Required<Pick<ByteChannel, "read" | "readInto">> {
   let turnBytes = 0;
   const readInto = async (into: Uint8Array): Promise<number> => {
     for (;;) {
-      const lengthBytes = read(into);
+      const lengthBytes = direct.read(into);
       if (lengthBytes === undefined) {
-        await readable();
+        await host.readable();
         turnBytes = 0;
         continue;
       }
       turnBytes += lengthBytes;
       if (turnBytes >= TURN_BYTES) {
-        await turn();
+        await host.turn();
         turnBytes = 0;
       }
       return lengthBytes;

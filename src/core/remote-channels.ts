@@ -142,10 +142,9 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
   }
 
   #directReader(id: ChannelId, access: DirectAccess): ReturnType<typeof directReader> {
-    const { openDirect, turn } = this.#host;
-    const direct = openDirect(access);
+    const direct = this.#host.openDirect(access);
     const read = (into: Uint8Array): number | undefined => patiently(() => direct.read(into));
-    return directReader({ read }, { readable: () => this.#calls.call("readable", id), turn });
+    return directReader({ read }, { readable: () => this.#calls.call("readable", id), turn: () => this.#host.turn() });
   }
 
   #reader(id: ChannelId): ByteChannel["read"] {

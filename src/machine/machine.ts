@@ -157,7 +157,7 @@ export class Machine {
     const { plic, uart, mtimer } = this.#shared;
     this.migration = new MigrationPort(
       {
-        memory: buffer,
+        memory: this.memory,
         layout: this.layout,
         clock: this.#clock,
         lock: this.#shared.lock,

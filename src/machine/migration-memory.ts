@@ -6,6 +6,7 @@ import { waitAsync } from "#core/wait-async.ts";
 import { CONTROL, type MemoryLayout, type RamBlock, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
 import { PageFaults } from "#machine/page-faults.ts";
+import { type ZeroScan, zeroScan } from "#machine/zero-scan.ts";
 import { DirtyMap } from "#memory/dirty-map.ts";
 
 /** How long it takes at most until somebody who did not answer is asked again. */
@@ -19,8 +20,12 @@ export class MigrationMemory {
   readonly vcpuCount: number;
   readonly #words: Int32Array;
   readonly #vcpus: readonly number[];
+  readonly #own: WebAssembly.Memory;
+  #scan: ZeroScan | undefined;
 
-  constructor(memory: ArrayBufferLike, layout: MemoryLayout) {
+  constructor(own: WebAssembly.Memory, layout: MemoryLayout) {
+    const memory = own.buffer;
+    this.#own = own;
     this.memory = memory;
     this.blocks = layout.blocks;
     this.dirty = new DirtyMap(memory, layout);
@@ -28,6 +33,12 @@ export class MigrationMemory {
     this.vcpuCount = layout.vcpuCount;
     this.#words = new Int32Array(memory);
     this.#vcpus = Array.from({ length: layout.vcpuCount }, (_, i) => vcpuBlock(layout, i));
+  }
+
+  /** A part of the memory is all 0: a page, or several. */
+  isZero(host: number, lengthBytes: number): boolean {
+    this.#scan ??= zeroScan(this.#own);
+    return this.#scan(host, lengthBytes);
   }
 
   /** Guest code runs, or is about to stop. */

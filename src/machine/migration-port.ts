@@ -11,7 +11,7 @@ import type { MachineClock } from "#machine/shared-words.ts";
 import type { BoardSection, BoardSections } from "#machine/virt/migration-sections.ts";
 
 export type MigrationPlace = {
-  readonly memory: ArrayBufferLike;
+  readonly memory: WebAssembly.Memory;
   readonly layout: MemoryLayout;
   readonly clock: MachineClock;
   readonly lock: SharedLock;
@@ -35,7 +35,7 @@ export class MigrationPort {
   constructor(place: MigrationPlace, board: BoardSections, drain: () => Promise<void>, loaded: () => void) {
     this.#place = place;
     this.ram = new MigrationMemory(place.memory, place.layout);
-    this.#words = new Int32Array(place.memory);
+    this.#words = new Int32Array(place.memory.buffer);
     this.#vcpus = Array.from({ length: place.layout.vcpuCount }, (_, i) => vcpuBlock(place.layout, i));
     this.#board = board;
     this.#drain = drain;

@@ -15,6 +15,7 @@ import type { Dma, MigrationSection } from "#hw/bus/types.ts";
 import { MigrationPort } from "#machine/migration-port.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
 import { makeMachineDevices } from "#machine/virt/machine-devices.ts";
+import { allocateMemory } from "#machine/machine-memory.ts";
 import { VIRT_MEMORY_MAP, VIRT_VIRTIO_COUNT, virtioEntry } from "#machine/virt/memory-map.ts";
 import { migrationSections } from "#machine/virt/migration-sections.ts";
 import { makeSharedDevices } from "#machine/virt/shared-devices.ts";
@@ -74,7 +75,7 @@ const disk: Disk = {
 export class Board {
   static readonly #config = commandLine();
   static readonly #layout = virtLayout(Board.#config);
-  static readonly #memory = new SharedArrayBuffer(Board.#layout.totalBytes);
+  static readonly #memory = allocateMemory(Board.#layout);
   readonly ram: Uint8Array;
   readonly maps: readonly MmioMap[];
   readonly sections: readonly MigrationSection[];
@@ -87,7 +88,8 @@ export class Board {
   #nowNs = 0;
 
   constructor() {
-    const [memory, layout, config] = [Board.#memory, Board.#layout, Board.#config];
+    const [own, layout, config] = [Board.#memory, Board.#layout, Board.#config];
+    const memory = own.buffer;
     const block = layout.blocks[VirtBlock.Ram] as (typeof layout.blocks)[number];
     this.ram = new Uint8Array(memory, block.host, block.sizeBytes);
     this.ram.fill(0);
@@ -132,11 +134,11 @@ export class Board {
     });
     for (const device of this.#devices.devices) device.reset();
     this.maps = [shared.map, this.#devices.map];
-    const place = { memory, layout, clock: machineClock, lock: shared.lock, filledBlocks: [] };
+    const place = { memory: own, layout, clock: machineClock, lock: shared.lock, filledBlocks: [] };
     this.migration = new MigrationPort(
       place,
       migrationSections(
-        { ...place, cpu: config.cpu },
+        { ...place, memory, cpu: config.cpu },
         [shared.mtimer, shared.plic, shared.uart],
         this.#devices.devices,
       ),

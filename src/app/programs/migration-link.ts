@@ -14,7 +14,7 @@ parentPort?.once("message", ({ thread: { memory, layout }, log, logConfig, port 
   void runAtOnce();
   const { trace } = makeLog(logConfig, openSink(log));
   const host = { clock: nodeClock(), channels: nodeChannels(), trace };
-  const abort = runLinkThread(new MigrationMemory(memory.buffer, layout), host, nodePort(port));
+  const abort = runLinkThread(new MigrationMemory(memory, layout), host, nodePort(port));
   // Whatever ends this thread but for its host, the other one must not read what has been closed.
   process.once("exit", abort);
 });

@@ -46,7 +46,7 @@ export class FaultService implements Faults {
     this.#memory = memory;
     this.#host = host;
     // What has been written is not known here.
-    this.#blocks = new RamBlocks(memory.memory, memory.blocks, []);
+    this.#blocks = new RamBlocks(memory, []);
     this.#requested = new Uint8Array(memory.dirty.pages);
   }
 

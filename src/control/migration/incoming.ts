@@ -79,7 +79,7 @@ export class IncomingMigration {
     this.#options = options;
     const { memory } = options;
     memory.dirty.markAll();
-    this.#blocks = new RamBlocks(memory.memory, memory.blocks, options.freshBlocks);
+    this.#blocks = new RamBlocks(memory, options.freshBlocks);
     this.#postcopy = new PostcopyLoader(this.#blocks, options);
   }
 

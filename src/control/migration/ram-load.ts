@@ -7,8 +7,8 @@
 import { MigrationError } from "#control/migration/migration-error.ts";
 import type { StreamReader } from "#control/migration/stream-reader.ts";
 import { PAGE_BYTES, RAM_FLAGS_MASK, RamFlag } from "#control/migration/wire.ts";
-import { isZero } from "#control/migration/zero-page.ts";
 import type { RamBlock } from "#cpu/vcpu/layout.ts";
+import type { MigrationMemory } from "#machine/migration-memory.ts";
 
 /** Where a page goes: `bytes` is a page, or the byte that fills it. */
 export type PlacePage = (block: LoadBlock, address: number, bytes: Uint8Array | number) => void;
@@ -17,6 +17,8 @@ export type LoadBlock = RamBlock & {
   readonly bytes: Uint8Array;
   /** By page, 1: has been written; absent when anything may have been written before. */
   readonly written?: Uint8Array;
+  /** Of a page of it, by its address in the block. */
+  readonly isZero: (address: number) => boolean;
 };
 /** A block of the stream. */
 export type ListedBlock = { readonly name: string; readonly sizeBytes: number };
@@ -36,13 +38,14 @@ export class RamBlocks {
   readonly #listed = new Map<string, StreamBlock>();
 
   /** `fresh` are names of blocks that nothing has written: they are zero. */
-  constructor(memory: ArrayBufferLike, blocks: readonly RamBlock[], fresh: readonly string[]) {
+  constructor(machine: MigrationMemory, fresh: readonly string[]) {
     const own = (block: RamBlock): LoadBlock => ({
       ...block,
-      bytes: new Uint8Array(memory, block.host, block.sizeBytes),
+      bytes: new Uint8Array(machine.memory, block.host, block.sizeBytes),
+      isZero: (address) => machine.isZero(block.host + address, PAGE_BYTES),
       ...(fresh.includes(block.name) && { written: new Uint8Array(Math.ceil(block.sizeBytes / PAGE_BYTES)) }),
     });
-    this.#own = new Map(blocks.map((block) => [block.name, own(block)]));
+    this.#own = new Map(machine.blocks.map((block) => [block.name, own(block)]));
   }
 
   /** Of the machine and of the stream, as every block of the machine must be. Throws `MigrationError`. */
@@ -152,12 +155,15 @@ export class RamLoader {
 }
 
 /** Puts a page in place while nobody can look. */
-export function writePage({ bytes: block, written }: LoadBlock, address: number, bytes: Uint8Array | number): void {
+export function writePage(
+  { bytes: block, written, isZero }: LoadBlock,
+  address: number,
+  bytes: Uint8Array | number,
+): void {
   const index = Math.floor(address / PAGE_BYTES);
   // A page that is zero already is not touched, not even read: the host need not give it memory.
   if (bytes === 0 && written?.[index] === 0) return;
   if (written) written[index] = 1;
   if (typeof bytes !== "number") return block.set(bytes, address);
-  const page = block.subarray(address, address + PAGE_BYTES);
-  if (!(bytes === 0 && isZero(page))) page.fill(bytes);
+  if (!(bytes === 0 && isZero(address))) block.fill(bytes, address, address + PAGE_BYTES);
 }

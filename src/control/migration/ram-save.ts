@@ -6,7 +6,6 @@
 import { MigrationError } from "#control/migration/migration-error.ts";
 import type { StreamWriter } from "#control/migration/stream-writer.ts";
 import { PAGE_BYTES, RamFlag } from "#control/migration/wire.ts";
-import { isZeroAt } from "#control/migration/zero-page.ts";
 import type { RamBlock } from "#cpu/vcpu/layout.ts";
 import type { MigrationMemory } from "#machine/migration-memory.ts";
 
@@ -29,7 +28,6 @@ type SavedBlock = RamBlock & { readonly bytes: Uint8Array; readonly firstPage: n
 
 export class RamSaver {
   readonly #machine: MigrationMemory;
-  readonly #words: Int32Array;
   readonly #blocks: readonly SavedBlock[];
   /** To be shared with another object over the same machine. */
   readonly state: RamState;
@@ -42,7 +40,6 @@ export class RamSaver {
 
   constructor(machine: MigrationMemory, state = emptyState(machine.dirty.pages)) {
     this.#machine = machine;
-    this.#words = new Int32Array(machine.memory);
     this.state = state;
     this.#pending = new Uint8Array(state.pending);
     this.#untouched = new Uint8Array(state.untouched);
@@ -213,7 +210,7 @@ export class RamSaver {
 
   #writePage(out: StreamWriter, block: SavedBlock, page: number, isNamed: boolean): void {
     const isUntouched = this.#untouched[block.firstPage + page] === 1;
-    const zero = isUntouched || isZeroAt(this.#words, block.host + page * PAGE_BYTES, PAGE_BYTES);
+    const zero = isUntouched || this.#machine.isZero(block.host + page * PAGE_BYTES, PAGE_BYTES);
     const flags = (zero ? RamFlag.Zero : RamFlag.Page) | (isNamed ? RamFlag.Continue : 0);
     out.u64(page * PAGE_BYTES + flags);
     if (!isNamed) out.shortString(block.name);

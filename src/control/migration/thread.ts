@@ -59,7 +59,7 @@ export type MachineThreadFunctions = {
 } & MigrationObserver;
 
 export function runMigrationThread(data: MigrationThreadData, host: MigrationThreadHost, port: ThreadPort): void {
-  const memory = new MigrationMemory(data.memory.buffer, data.layout);
+  const memory = new MigrationMemory(data.memory, data.layout);
   let outgoing: OutgoingMigration | undefined;
   let incoming: IncomingMigration | undefined;
   let parameters: Parameters | undefined;

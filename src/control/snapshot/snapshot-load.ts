@@ -2,7 +2,6 @@
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { loadSection } from "#control/migration/section-load.ts";
 import { Mark } from "#control/migration/wire.ts";
-import { isZero } from "#control/migration/zero-page.ts";
 import { SnapshotError } from "#control/snapshot/snapshot-error.ts";
 import {
   bodyBytes,
@@ -112,8 +111,8 @@ export async function clearOtherPages(runs: PageRuns, port: MigrationPort, turn:
   for (let page = 0; page < isSaved.length; page++) {
     if (page % TURN_PAGES === 0) await turn();
     if (isSaved[page] === 1) continue;
-    const bytes = new Uint8Array(port.ram.memory, ramStart + page * SNAPSHOT_PAGE_BYTES, SNAPSHOT_PAGE_BYTES);
-    if (!isZero(bytes)) bytes.fill(0);
+    const host = ramStart + page * SNAPSHOT_PAGE_BYTES;
+    if (!port.ram.isZero(host, SNAPSHOT_PAGE_BYTES)) new Uint8Array(port.ram.memory, host, SNAPSHOT_PAGE_BYTES).fill(0);
   }
 }
 

@@ -2,7 +2,6 @@
 import { saveSections } from "#control/migration/machine-functions.ts";
 import { StreamWriter } from "#control/migration/stream-writer.ts";
 import { writeSections } from "#control/migration/stream-save.ts";
-import { isZero } from "#control/migration/zero-page.ts";
 import { encodeStart, runsOf, SNAPSHOT_PAGE_BYTES } from "#control/snapshot/snapshot-format.ts";
 import type { SnapshotWriter } from "#core/snapshot-store.ts";
 import { recentPages } from "#machine/recent-pages.ts";
@@ -81,7 +80,7 @@ async function nonZeroPages(port: MigrationPort, turn: () => Promise<void>): Pro
   for (const { host, sizeBytes } of blocks) {
     for (let at = host; at < host + sizeBytes; at += SNAPSHOT_PAGE_BYTES) {
       const page = (at - ramStart) / SNAPSHOT_PAGE_BYTES;
-      if (!isZero(new Uint8Array(port.ram.memory, at, SNAPSHOT_PAGE_BYTES))) pages.push(page);
+      if (!port.ram.isZero(at, SNAPSHOT_PAGE_BYTES)) pages.push(page);
       if (page % TURN_PAGES === 0) await turn();
     }
   }
