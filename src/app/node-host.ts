@@ -15,6 +15,7 @@ import { openChardev } from "#platform/node/chardev-open.ts";
 import { nodeClock, nodeTimers } from "#platform/node/clock.ts";
 import { openDiskFile } from "#platform/node/files-disk.ts";
 import { nodeRandom } from "#platform/node/random.ts";
+import { wakeByPipe } from "#platform/node/wake-pipe.ts";
 
 export type NodeHostOptions = {
   /** Ctrl-A x on a multiplexed terminal. */
@@ -89,6 +90,7 @@ async function openHost(
   }
   return {
     clock,
+    wakeBy: wakeByPipe,
     timers: nodeTimers(clock),
     memory: prepared?.memory,
     random: nodeRandom(),

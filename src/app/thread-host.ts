@@ -7,6 +7,7 @@ import type { CompiledRuntime } from "#cpu/engine/runtime-options.ts";
 import type { ThreadData, ThreadHost } from "#machine/vcpu-thread.ts";
 import { nodeClock } from "#platform/node/clock.ts";
 import { logSink } from "#platform/node/log-file.ts";
+import { wakeByPipe } from "#platform/node/wake-pipe.ts";
 
 /** The log's file and whether its trace events carry the time. */
 export type LogTarget = { readonly descriptor: number; readonly timestamps: boolean };
@@ -28,7 +29,7 @@ export type MigrationMessage = {
 };
 
 export function threadHost(log: LogTarget | undefined): ThreadHost {
-  return { clock: nodeClock(), log: openSink(log) };
+  return { clock: nodeClock(), log: openSink(log), wakeBy: wakeByPipe };
 }
 
 /** The calling thread's way to the log. */

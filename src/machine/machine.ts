@@ -19,7 +19,7 @@ import { answerMmio } from "#machine/mmio-mailbox.ts";
 import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
 import { MemoryMissingError } from "#machine/memory-missing-error.ts";
-import { PageFaults } from "#machine/page-faults.ts";
+import { PageFaults, type WakeBy } from "#machine/page-faults.ts";
 import { guestDma, requirePages } from "#machine/guest-dma.ts";
 import { type BootFiles, makeBootPlan } from "#machine/machine-boot.ts";
 import { allocateMemory } from "#machine/machine-memory.ts";
@@ -46,6 +46,7 @@ export type MachineHost = {
   readonly memory?: WebAssembly.Memory | undefined;
   /** Where the machine thread's part of the log goes; threads are given theirs by the host. */
   readonly log?: LogSink | undefined;
+  readonly wakeBy?: WakeBy | undefined;
   /** Starts a vCPU's or the timer's thread; resolves when it could run. */
   startThread(kind: "vcpu" | "timer", data: ThreadData): Promise<ThreadHandle>;
 };
@@ -116,7 +117,7 @@ export class Machine {
     this.memory = host.memory ?? allocateMemory(this.layout);
     const { buffer } = this.memory;
     this.#words = new Int32Array(buffer);
-    this.#faults = new PageFaults(buffer, this.layout);
+    this.#faults = new PageFaults(buffer, this.layout, host.wakeBy);
     this.#dma = guestDma(buffer, this.layout, this.#faults, host.clock);
     this.#blocks = Array.from({ length: this.layout.vcpuCount }, (_, i) => vcpuBlock(this.layout, i));
     this.#markDevicesMemory();

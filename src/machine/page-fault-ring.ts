@@ -19,6 +19,8 @@ export const DEVICE_PLACES = 16;
 const HEAD_WORD = 0;
 const TAIL_WORD = 1;
 const LOCK_WORD = 2;
+const SIGNAL_LOCK_WORD = 3;
+const SIGNAL_WORD = 4;
 const RING_WORD = 16;
 /** A power of two, for the 64 vCPUs that a machine may have and the devices. */
 const RING_SLOTS = 128;
@@ -41,6 +43,8 @@ export class PageFaultRing {
   readonly waiters: number;
   /** Held by who takes a fault, until it is accounted. */
   readonly lock: SharedLock;
+  /** Held by who uses or changes the descriptor. */
+  readonly #signalLock: SharedLock;
   readonly #words: Int32Array;
   readonly #times: Float64Array;
   readonly #start: number;
@@ -51,6 +55,7 @@ export class PageFaultRing {
     this.#times = new Float64Array(memory, 0, Math.floor(memory.byteLength / 8));
     this.#start = layout.faultArea >>> 2;
     this.lock = new SharedLock(this.#words, this.#start + LOCK_WORD);
+    this.#signalLock = new SharedLock(this.#words, this.#start + SIGNAL_LOCK_WORD);
   }
 
   /** `waiter` waits for `page` from now on; it has no open wait. */
@@ -87,6 +92,19 @@ export class PageFaultRing {
       const sinceNs = this.#times[(record + SINCE) >>> 1] as number;
       if (Atomics.load(words, record + SERIAL) === serial) return page < 0 ? undefined : { page, sinceNs, serial };
     }
+  }
+
+  /** What wakes the consumer: a descriptor, 0 for none. Behind this call the last one is not used any more. */
+  setSignal(descriptor: number): void {
+    this.#signalLock.with(() => void Atomics.store(this.#words, this.#start + SIGNAL_WORD, descriptor));
+  }
+  /** Wakes the consumer with `wake`; false when it has said nothing of a descriptor. */
+  signal(wake: (descriptor: number) => void): boolean {
+    return this.#signalLock.with(() => {
+      const descriptor = Atomics.load(this.#words, this.#start + SIGNAL_WORD);
+      if (descriptor > 0) wake(descriptor);
+      return descriptor > 0;
+    });
   }
 
   isTaken(waiter: number, serial: number): boolean {

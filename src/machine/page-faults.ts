@@ -1,7 +1,7 @@
 /**
  * Pages of a postcopy that have not come from the source yet, and who waits for them.
  *
- *   waiter: fault into the ring -> byte 1 to 2, or the page is here -> CONTROL.pageFaults -> sleeps on its word
+ *   waiter: fault into the ring -> byte 1 to 2, or the page is here -> signal -> sleeps on its word
  *   migration: page in place -> byte to 0 -> if it was 2: words of those who wait for it to 0, wakes them
  *
  * Each side stores first and looks then, so that a page which comes meanwhile is not waited for. Nothing is paid once
@@ -23,6 +23,9 @@ const AWAITED = 2;
 export type BeginFault = (fault: PageFault) => void;
 const HEAR_NOTHING: BeginFault = () => {};
 
+/** Wakes another thread by a descriptor of it. */
+export type WakeBy = (descriptor: number) => void;
+
 type Want = { readonly page: number; readonly sinceNs: number; readonly done: () => void };
 
 export class PageFaults {
@@ -35,8 +38,11 @@ export class PageFaults {
   readonly #wanted = new Map<number, Promise<void>>();
   readonly #queue: Want[] = [];
   readonly #freePlaces: number[];
+  readonly #wake: WakeBy | undefined;
 
-  constructor(memory: ArrayBufferLike, layout: MemoryLayout) {
+  /** `wake` is of the same host as who gives a descriptor to `setSignal`. Who waits for nothing needs none. */
+  constructor(memory: ArrayBufferLike, layout: MemoryLayout, wake?: WakeBy) {
+    this.#wake = wake;
     this.#missing = new Uint8Array(memory, layout.missingMap, (layout.totalBytes - layout.ramStart) / PAGE_BYTES);
     this.#words = new Int32Array(memory);
     this.#ring = new PageFaultRing(memory, layout);
@@ -104,6 +110,11 @@ export class PageFaults {
     return wanted;
   }
 
+  /** Who waits wakes the taker by `descriptor` from now on; 0: by CONTROL.pageFaults, as at first. Thread: who takes. */
+  setSignal(descriptor: number): void {
+    this.#ring.setSignal(descriptor);
+  }
+
   /**
    * The next fault that was not taken yet and whose page is still missing, when `begin` has heard of it.
    * Thread: one only.
@@ -161,7 +172,8 @@ export class PageFaults {
     const isHere = Atomics.compareExchange(this.#missing, page, MISSING, AWAITED) === HERE;
     if (isHere) this.#ring.withdraw(waiter);
     Atomics.add(this.#words, CONTROL.pageFaults, 1);
-    Atomics.notify(this.#words, CONTROL.pageFaults);
+    const isTold = this.#wake !== undefined && this.#ring.signal(this.#wake);
+    if (!isTold) Atomics.notify(this.#words, CONTROL.pageFaults);
     return !isHere;
   }
 

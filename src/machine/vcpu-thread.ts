@@ -14,7 +14,7 @@ import { describeHart, hartObserver } from "#cpu/isa/riscv/hart-log.ts";
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { MmioCaller } from "#machine/mmio-mailbox.ts";
-import { PageFaults } from "#machine/page-faults.ts";
+import { PageFaults, type WakeBy } from "#machine/page-faults.ts";
 import { VcpuPark } from "#machine/vcpu-park.ts";
 import { runtimeSetup } from "#machine/runtime-setup.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
@@ -37,6 +37,7 @@ export type ThreadHost = {
   readonly clock: Clock;
   /** Where the log goes; absent when there is none. */
   readonly log?: LogSink | undefined;
+  readonly wakeBy?: WakeBy | undefined;
 };
 /** What a vCPU's thread has beyond that: what its host's engine can do, and the runtime made for the machine. */
 export type VcpuThreadHost = ThreadHost & { readonly features: EngineFeatures; readonly runtime: CompiledRuntime };
@@ -56,7 +57,7 @@ export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => voi
   const isa = riscvIsa(extensions);
   const hartLog = { log, isa, memory: memory.buffer, block, hart: data.vcpu };
   const park = new VcpuPark(words, block, data.vcpu, log.trace);
-  const faults = new PageFaults(memory.buffer, layout);
+  const faults = new PageFaults(memory.buffer, layout, host.wakeBy);
   const blocked = new DataView(memory.buffer, block);
   const awaitPage = (page: number): void => {
     const sinceNs = clock.nowNs();

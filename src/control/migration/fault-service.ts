@@ -14,6 +14,18 @@ import { PAGE_BYTES } from "#control/migration/wire.ts";
 import type { ByteChannel } from "#core/host.ts";
 import type { MigrationMemory } from "#machine/migration-memory.ts";
 
+/** Wakes the thread that waits for it, by a descriptor. */
+export type FaultSignal = {
+  readonly descriptor: number;
+  /** Resolves when it was woken since the last call. */
+  untilWoken(): Promise<void>;
+  /** Nobody wakes it any more. */
+  close(): void;
+};
+export type FaultHost = PlacerHost & {
+  /** Undefined, or absent: there is nothing better than waiting on a word of the memory. */
+  openSignal?(): Promise<FaultSignal | undefined>;
+};
 export type FaultOptions = {
   /** The stream's RAM blocks. */
   readonly blocks: readonly ListedBlock[];
@@ -34,7 +46,8 @@ export type Faults = {
 
 export class FaultService implements Faults {
   readonly #memory: MigrationMemory;
-  readonly #host: PlacerHost;
+  readonly #host: FaultHost;
+  #signal: Promise<FaultSignal | undefined> = Promise.resolve(undefined);
   readonly #blocks: RamBlocks;
   /** By page, 1: asked for over the connection at hand. */
   readonly #requested: Uint8Array;
@@ -42,7 +55,7 @@ export class FaultService implements Faults {
   #back: ReturnPathWriter | undefined;
   #isOver = false;
 
-  constructor(memory: MigrationMemory, host: PlacerHost) {
+  constructor(memory: MigrationMemory, host: FaultHost) {
     this.#memory = memory;
     this.#host = host;
     // What has been written is not known here.
@@ -53,6 +66,7 @@ export class FaultService implements Faults {
   start({ blocks, blocktime }: FaultOptions): void {
     this.#blocks.list(blocks);
     this.#placer = new PagePlacer(this.#memory, this.#host, blocktime);
+    this.#signal = this.#host.openSignal?.() ?? this.#signal;
     void this.#takeFaults(this.#placer);
   }
 
@@ -71,14 +85,20 @@ export class FaultService implements Faults {
   end(): void {
     this.#isOver = true;
     this.#memory.wakeFaultWaiters();
+    void this.#signal.then((signal) => {
+      this.#memory.faults.setSignal(0);
+      signal?.close();
+    });
   }
 
   async #takeFaults({ begin }: PagePlacer): Promise<void> {
     const { faults } = this.#memory;
+    const signal = await this.#signal;
+    if (signal && !this.#isOver) faults.setSignal(signal.descriptor);
     while (!this.#isOver) {
       const seen = this.#memory.faultCount;
       for (let fault = faults.take(begin); fault; fault = faults.take(begin)) this.#ask(fault.page);
-      await this.#memory.untilFault(seen);
+      await (signal ? signal.untilWoken() : this.#memory.untilFault(seen));
     }
   }
 

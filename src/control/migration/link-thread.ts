@@ -7,8 +7,7 @@
 import { type ChannelFunctions, type ChannelId, ChannelServer } from "#core/remote-channels.ts";
 import type { Channels } from "#core/host.ts";
 import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
-import { type FaultOptions, FaultService } from "#control/migration/fault-service.ts";
-import type { PlacerHost } from "#control/migration/page-placer.ts";
+import { type FaultHost, type FaultOptions, FaultService } from "#control/migration/fault-service.ts";
 import type { RamState } from "#control/migration/ram-save.ts";
 import { ReturnPathService } from "#control/migration/return-path-service.ts";
 import type { LastWord, ReceivedPages, WantedPages } from "#control/migration/return-path.ts";
@@ -33,7 +32,7 @@ export type LinkObserver = {
   resumed(channel: ChannelId): void;
 };
 
-export type LinkHost = PlacerHost & { readonly channels: Channels };
+export type LinkHost = FaultHost & { readonly channels: Channels };
 
 /** Returns what closes all connections at once. */
 export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: ThreadPort): () => void {

@@ -1,0 +1,61 @@
+/**
+ * A pipe by which threads wake another that sleeps in its event loop. `Atomics.waitAsync` does it, too, but tells the event
+ * loop with a lock of the engine held: who is woken on the waker's processor waits for that lock, and its holder for the
+ * processor.
+ *
+ * pipe2(2) comes by koffi, a package that need not be there.
+ */
+import { closeSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { directSocket } from "#platform/node/direct-socket.ts";
+
+const [O_NONBLOCK, O_CLOEXEC] = [0o4000, 0o2000000];
+const ONE = new Uint8Array(1);
+/** More than those who wake write between two looks. */
+const MANY_BYTES = 256;
+
+export type WakePipe = {
+  /** For {@link wakeByPipe}, until it is closed. */
+  readonly descriptor: number;
+  /** Resolves when somebody has woken since the last call, or the pipe is closed. */
+  untilWoken(): Promise<void>;
+  /** Nobody may wake any more. */
+  close(): void;
+};
+
+/** Undefined where it cannot be done. Thread: the one that sleeps. */
+export async function openWakePipe(): Promise<WakePipe | undefined> {
+  if (process.platform !== "linux") return undefined;
+  const ends = new Int32Array(2);
+  try {
+    const { default: koffi } = await import("koffi");
+    if (koffi.load(null).func("int pipe2(void *, int)")(ends, O_NONBLOCK | O_CLOEXEC) !== 0) return undefined;
+  } catch {
+    return undefined;
+  }
+  const [fd, descriptor] = ends as unknown as [number, number];
+  const socket = new Socket({ fd, readable: true, writable: false });
+  const direct = directSocket(socket);
+  const close = (): void => {
+    socket.destroy();
+    closeSync(descriptor);
+  };
+  if (!direct) return void close();
+  const bytes = new Uint8Array(MANY_BYTES);
+  return {
+    descriptor,
+    close,
+    async untilWoken() {
+      while (direct.read(bytes) === undefined && !socket.destroyed) await direct.readable();
+    },
+  };
+}
+
+/** Thread: any. */
+export function wakeByPipe(descriptor: number): void {
+  try {
+    writeSync(descriptor, ONE);
+  } catch {
+    // It is full: somebody else has woken, too. Or whom it would wake has ended.
+  }
+}
