@@ -15,14 +15,19 @@ export type ThreadKind = "vcpu" | "timer";
 
 const STACK_MB = 8;
 
+/** A process may have several machines. */
+let machines = 0;
+
 export class MachineThreads {
   /** Resolves when all have loaded their programs: flags may be changed. Rejects when one cannot. */
   readonly loaded: Promise<void>;
   readonly #waiting: Record<ThreadKind, Worker[]>;
+  readonly #exchange: string | undefined;
 
   /** Starts workers for `vcpus` vCPUs and a timer. */
   constructor(vcpus: number) {
     this.#waiting = { vcpu: Array.from({ length: vcpus }, () => startWorker("vcpu")), timer: [startWorker("timer")] };
+    this.#exchange = vcpus > 1 ? `regions ${machines++}` : undefined;
     const workers = Object.values(this.#waiting).flat();
     this.loaded = Promise.all(workers.map(firstMessage)).then(() => {});
     // Whoever waits for it hears of it.
@@ -34,12 +39,16 @@ export class MachineThreads {
    * of an error that nothing in the thread has caught, while it starts (which rejects, too) and later. There is one
    * thread for each that was asked for; call it when they are loaded.
    */
-  async start(kind: ThreadKind, message: StartMessage, failed: (error: Error) => void): Promise<ThreadHandle> {
+  async start(
+    kind: ThreadKind,
+    message: Omit<StartMessage, "exchange">,
+    failed: (error: Error) => void,
+  ): Promise<ThreadHandle> {
     const worker = this.#waiting[kind].shift();
     if (!worker) throw new Error(`all ${kind} threads were started`);
     worker.on("error", failed);
     const ready = kind === "vcpu" ? firstMessage(worker) : undefined;
-    worker.postMessage(message);
+    worker.postMessage({ ...message, exchange: this.#exchange } satisfies StartMessage);
     await ready;
     return { terminate: async () => void (await worker.terminate()) };
   }

@@ -18,6 +18,8 @@ export type StartMessage = {
   readonly thread: ThreadData;
   readonly log: LogTarget | undefined;
   readonly engine: Engine;
+  /** The channel on which the vCPUs of the machine exchange regions, if there are several. */
+  readonly exchange: string | undefined;
 };
 /** The first message to both threads of a migration. */
 export type MigrationMessage = {

@@ -5,8 +5,9 @@ import type { Clock } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import type { SharedLock } from "#core/shared-lock.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
+import type { RegionExchange } from "#cpu/engine/region-library.ts";
 import type { CompiledRuntime } from "#cpu/engine/runtime-options.ts";
-import { CONTROL, ExitReason, Feature, Request, VCPU } from "#cpu/vcpu/layout.ts";
+import { CONTROL, ExitReason, Feature, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { Vcpu, type VcpuPorts } from "#cpu/vcpu/vcpu.ts";
 import { Irq, MENVCFG } from "#cpu/isa/riscv/constants.ts";
 import { misaValue } from "#cpu/isa/riscv/extensions.ts";
@@ -18,7 +19,7 @@ import { PageFaults, type WakeBy } from "#machine/page-faults.ts";
 import { VcpuPark } from "#machine/vcpu-park.ts";
 import { runtimeSetup } from "#machine/runtime-setup.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
-import { vcpuBlock, vcpuLine } from "#machine/interrupt-lines.ts";
+import { requestVcpu, vcpuBlock, vcpuLine } from "#machine/interrupt-lines.ts";
 import { TICK_MS } from "#machine/timer-thread.ts";
 import { isMachineDevice, VIRT_RESET_VECTOR } from "#machine/virt/machine-devices.ts";
 import { makeSharedDevices, type SharedDevices } from "#machine/virt/shared-devices.ts";
@@ -32,6 +33,9 @@ export type ThreadData = {
   readonly vcpu: number;
 };
 
+/** Modules that are offered before a vCPU that sleeps is woken for them. */
+const OFFERS_A_WAKEUP = 64;
+
 /** What a thread has of its host. */
 export type ThreadHost = {
   readonly clock: Clock;
@@ -40,12 +44,17 @@ export type ThreadHost = {
   readonly wakeBy?: WakeBy | undefined;
 };
 /** What a vCPU's thread has beyond that: what its host's engine can do, and the runtime made for the machine. */
-export type VcpuThreadHost = ThreadHost & { readonly features: EngineFeatures; readonly runtime: CompiledRuntime };
+export type VcpuThreadHost = ThreadHost & {
+  readonly features: EngineFeatures;
+  readonly runtime: CompiledRuntime;
+  /** To and from the threads of the machine's other vCPUs; absent where there are none. */
+  readonly exchange?: RegionExchange | undefined;
+};
 
 /** Runs a vCPU until the machine quits; `ready` is called once it could start. Thread: its own. */
 export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => void): void {
   const { memory, config } = data;
-  const { clock, features, runtime } = host;
+  const { clock, features, runtime, exchange } = host;
   const log = makeLog(config.log, host.log);
   const layout = virtLayout(config);
   const words = new Int32Array(memory.buffer);
@@ -87,6 +96,7 @@ export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => voi
     lockstep: options.lockstep,
     features,
     runtime,
+    exchange: exchange && announced(exchange, words, layout, data.vcpu),
     nowMs: () => clock.nowNs() / 1e6,
     observer: hartObserver(hartLog),
   });
@@ -105,6 +115,24 @@ export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => voi
   reset();
   ready();
   loop(vcpu, words, block, reset, () => ports.stimecmpChanged(), park);
+}
+
+/** Tells the other vCPUs of what is offered; those that sleep are woken now and then, so that it does not pile up. */
+function announced(exchange: RegionExchange, words: Int32Array, layout: MemoryLayout, vcpu: number): RegionExchange {
+  const others = Array.from({ length: layout.vcpuCount }, (_, i) => i).filter((i) => i !== vcpu);
+  let offered = 0;
+  return {
+    offer(regions) {
+      exchange.offer(regions);
+      offered++;
+      for (const other of others) {
+        const block = vcpuBlock(layout, other);
+        if (offered % OFFERS_A_WAKEUP === 0) requestVcpu(words, block, Request.Regions);
+        else Atomics.or(words, (block + VCPU.request) >>> 2, Request.Regions);
+      }
+    },
+    take: () => exchange.take(),
+  };
 }
 
 /** The ports with what a log wants to hear of them. */
@@ -169,6 +197,7 @@ function loop(
       stimecmpChanged();
     }
     if (asked & Request.FlushTlb) vcpu.memoryChanged();
+    if (asked & Request.Regions) vcpu.takeSharedRegions();
     if (asked & Request.Tick) throttle(words);
     if (asked & Request.DirtySync) {
       const serial = Atomics.load(words, CONTROL.dirtySerial);

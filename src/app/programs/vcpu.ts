@@ -1,13 +1,14 @@
 /** The thread of a vCPU. */
-import { parentPort } from "node:worker_threads";
+import { BroadcastChannel, type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { type StartMessage, threadHost } from "#app/thread-host.ts";
 import { makeLog } from "#core/log.ts";
+import type { RegionExchange } from "#cpu/engine/region-library.ts";
 import { runVcpu } from "#machine/vcpu-thread.ts";
 
-parentPort?.once("message", ({ thread, log, engine }: StartMessage) => {
+parentPort?.once("message", ({ thread, log, engine, exchange }: StartMessage) => {
   const toldMs = performance.now();
   const host = threadHost(log);
-  runVcpu(thread, { ...host, ...engine }, () => {
+  runVcpu(thread, { ...host, ...engine, exchange: exchange === undefined ? undefined : openExchange(exchange) }, () => {
     const event = makeLog(thread.config.log, host.log).trace.startup_step;
     if (event) {
       const [name, nowNs, nowMs] = [`vcpu${thread.vcpu}`, host.clock.nowNs(), performance.now()];
@@ -20,3 +21,12 @@ parentPort?.once("message", ({ thread, log, engine }: StartMessage) => {
 });
 const bootedMs = performance.now();
 parentPort?.postMessage("loaded");
+
+/** The thread never comes back to its event loop, so it looks for messages when it is told. */
+function openExchange(name: string): RegionExchange {
+  const channel = new BroadcastChannel(name);
+  return {
+    offer: (regions) => channel.postMessage(regions),
+    take: () => receiveMessageOnPort(channel as unknown as MessagePort)?.message,
+  };
+}

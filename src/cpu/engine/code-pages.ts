@@ -43,6 +43,8 @@ export class CodePages {
   readonly #templates: RecordTemplates;
   /** Told of every region slot that no longer stands in a code page. */
   onSlotFreed: (slot: number) => void = () => {};
+  /** Told of every code page that is made. */
+  onCreated: (page: number) => void = () => {};
   /** Next page of the pool to hand out; it is taken from whoever has it. */
   #nextPage = 0;
   /** Told of every instruction that is decoded, for a log. */
@@ -67,7 +69,7 @@ export class CodePages {
   create(host: number): number {
     const page = this.#first + this.#nextPage * CODE_PAGE.bytes;
     this.#nextPage = (this.#nextPage + 1) % this.#pageCount;
-    const previous = this.#hostOf(page);
+    const previous = this.hostOf(page);
     if (previous !== 0) {
       this.#setIndex(previous, 0);
       this.#forget(page);
@@ -76,6 +78,7 @@ export class CodePages {
     this.#setIndex(host, page);
     this.#words[(page + CODE_PAGE.host) >>> 2] = host | 0;
     this.#begin(page, host);
+    this.onCreated(page);
     return page;
   }
 
@@ -92,12 +95,25 @@ export class CodePages {
   /** The guest page's bytes are not those that were decoded: start over. */
   changed(page: number): void {
     this.#clear(page);
-    this.#begin(page, this.#hostOf(page));
+    this.#begin(page, this.hostOf(page));
   }
 
   /** Host address of the guest page, 0 for a free code page. */
-  #hostOf(page: number): number {
+  hostOf(page: number): number {
     return (this.#words[(page + CODE_PAGE.host) >>> 2] as number) >>> 0;
+  }
+  /** The code page of the guest page at `host`; 0 for none. */
+  pageAt(host: number): number {
+    return (this.#words[(this.#codeIndex >>> 2) + (host - this.#ramStart) / PAGE_BYTES] as number) >>> 0;
+  }
+  /** The bytes of the guest page as they were when it was decoded; shared memory. */
+  content(page: number): Uint8Array {
+    return this.#bytes.subarray(page + CODE_PAGE.copy, page + CODE_PAGE.copy + PAGE_BYTES);
+  }
+  holds(page: number, content: Uint8Array): boolean {
+    const copy = page + CODE_PAGE.copy;
+    for (let i = 0; i < PAGE_BYTES; i++) if (this.#bytes[copy + i] !== content[i]) return false;
+    return true;
   }
   #setIndex(host: number, page: number): void {
     const hostPage = (host - this.#ramStart) / PAGE_BYTES;

@@ -1,9 +1,11 @@
 /**
  * Compiles regions: hot entries -> the functions they call in their pages -> one module -> slots of the region table.
+ * What other vCPUs have compiled of the same pages is taken over.
  *
  * Thread: the vCPU's own. A slot number in a code page stands for the region that starts at that halfword.
  */
 import type { CodePages } from "#cpu/engine/code-pages.ts";
+import { type RegionExchange, RegionLibrary, type SharedRegions, sharedRegions } from "#cpu/engine/region-library.ts";
 import { findRegion, type Region } from "#cpu/engine/region.ts";
 import { emitRegion, REGION_ROUTINES, type RegionOptions, type Siblings } from "#cpu/engine/region-emitter.ts";
 import { REGION_SLOTS } from "#cpu/engine/runtime-options.ts";
@@ -34,6 +36,7 @@ export type RegionStatistics = {
   drops: number;
 };
 
+type Place = { readonly page: number; readonly offset: number };
 type RuntimeFunction = (...args: never[]) => unknown;
 
 export class RegionCompiler {
@@ -59,6 +62,10 @@ export class RegionCompiler {
   readonly #wanted: { readonly page: number; readonly version: number; readonly offset: number }[] = [];
   readonly #options: RegionOptions;
   readonly #batchRegions: number;
+  readonly #exchange: RegionExchange | undefined;
+  readonly #library = new RegionLibrary();
+  /** Of the modules of other vCPUs that are in use here. */
+  readonly #instances = new WeakMap<WebAssembly.Module, WebAssembly.Instance>();
   readonly #freeSlots: number[] = [];
   #nextSlot = 1;
 
@@ -73,7 +80,9 @@ export class RegionCompiler {
     nowMs: () => number,
     options: RegionOptions,
     batchRegions = WANTED_REGIONS,
+    exchange?: RegionExchange,
   ) {
+    this.#exchange = exchange;
     this.#options = options;
     this.#batchRegions = batchRegions;
     this.#nowMs = nowMs;
@@ -85,10 +94,13 @@ export class RegionCompiler {
     this.#routines = new Map(routines.map((routine) => [routine.name, routine]));
     this.#runtime = runtime;
     pages.onSlotFreed = (slot) => this.#free(slot);
+    if (exchange) pages.onCreated = (page) => this.#takeKnownOf(page);
   }
 
-  /** Asks for the region at a byte offset of a code page; it may come with others a little later. */
+  /** Asks for the region at a byte offset of a code page; it may be known, or come with others a little later. */
   request(page: number, offset: number): void {
+    this.#installKnown(page, (at) => at === offset);
+    if (this.#pages.slotAt(page, offset) !== 0) return;
     this.#wanted.push({ page, version: this.#pages.version(page), offset });
     if (this.#wanted.length >= this.#batchRegions) this.compile();
   }
@@ -124,15 +136,10 @@ export class RegionCompiler {
     const bytes = encodeModule({ imports, functions, exports: functions.map((f) => f.name) });
     this.onCompile?.(bytes);
     const emitted = this.#nowMs();
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      [IMPORT_MODULE]: { ...this.#runtime, memory: this.#memory },
-    });
-    batch.forEach(({ page, entry }, i) => {
-      if (this.#pages.slotAt(page, entry.offset) !== 0) return;
-      const slot = this.#allocate();
-      this.#table.set(slot, instance.exports[`r${i}`] as CallableFunction);
-      this.#pages.setSlot(page, entry.offset, slot);
-    });
+    const module = new WebAssembly.Module(bytes);
+    const places = batch.map(({ page, entry }): Place => ({ page, offset: entry.offset }));
+    this.#install(this.#instantiate(module), places);
+    this.#exchange?.offer(sharedRegions(module, this.#pages, places));
     const { statistics } = this;
     statistics.modules++;
     statistics.regions += batch.length;
@@ -140,6 +147,57 @@ export class RegionCompiler {
     statistics.wasmBytes += bytes.length;
     statistics.translateMs += emitted - start;
     statistics.compileMs += this.#nowMs() - emitted;
+  }
+
+  /** Puts in place what other vCPUs have translated of pages that are in use here; the rest may be of use later. */
+  takeShared(): void {
+    for (let next = this.#exchange?.take(); next; next = this.#exchange?.take()) {
+      this.#library.add(next);
+      this.#installShared(next, ({ page, offset }) => this.#pages.isDecoded(page, offset));
+    }
+  }
+
+  /** A code page is made, while guest code runs: nothing may be dropped to make room. */
+  #takeKnownOf(page: number): void {
+    if (this.#nextSlot + MODULE_REGIONS < REGION_SLOTS.most) this.#installKnown(page, () => true);
+  }
+
+  /** What other vCPUs have translated of a page. */
+  #installKnown(page: number, accepts: (offset: number) => boolean): void {
+    for (const regions of this.#library.of(this.#pages.hostOf(page)))
+      this.#installShared(regions, (place) => place.page === page && accepts(place.offset));
+  }
+
+  #installShared({ module, pages, places }: SharedRegions, accepts: (place: Place) => boolean): void {
+    const same = new Map<number, number>();
+    const here = places.map(({ host, offset }): Place | undefined => {
+      let page = same.get(host);
+      if (page === undefined) {
+        page = this.#pages.pageAt(host);
+        if (page !== 0 && !this.#pages.holds(page, pages.get(host) as Uint8Array)) page = 0;
+        same.set(host, page);
+      }
+      const place = { page, offset };
+      return page !== 0 && this.#pages.slotAt(page, offset) === 0 && accepts(place) ? place : undefined;
+    });
+    if (!here.some((place) => place)) return;
+    let instance = this.#instances.get(module);
+    if (!instance) this.#instances.set(module, (instance = this.#instantiate(module)));
+    this.#install(instance, here);
+  }
+
+  #instantiate(module: WebAssembly.Module): WebAssembly.Instance {
+    return new WebAssembly.Instance(module, { [IMPORT_MODULE]: { ...this.#runtime, memory: this.#memory } });
+  }
+
+  /** `places` in the order of the module's exports. */
+  #install(instance: WebAssembly.Instance, places: readonly (Place | undefined)[]): void {
+    places.forEach((place, i) => {
+      if (!place || this.#pages.slotAt(place.page, place.offset) !== 0) return;
+      const slot = this.#allocate();
+      this.#table.set(slot, instance.exports[`r${i}`] as CallableFunction);
+      this.#pages.setSlot(place.page, place.offset, slot);
+    });
   }
 
   /** The regions that are wanted and those that they call in their pages, as many as fit in a module. */

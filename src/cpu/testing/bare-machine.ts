@@ -4,6 +4,7 @@
  * over one `BareMemory`.
  */
 import { type EngineFeatures, probeEngineFeatures } from "#cpu/engine/features.ts";
+import type { RegionExchange } from "#cpu/engine/region-library.ts";
 import { type Extensions, misaValue } from "#cpu/isa/riscv/extensions.ts";
 import { MSTATUS } from "#cpu/isa/riscv/constants.ts";
 import { type RiscvIsa, riscvIsa } from "#cpu/isa/riscv/riscv.ts";
@@ -68,6 +69,7 @@ export type BareMachineOptions = {
   readonly hotThreshold?: number;
   readonly batchRegions?: number;
   readonly lockstep?: boolean;
+  readonly exchange?: RegionExchange;
   /** What the engine is found to have by default. */
   readonly features?: EngineFeatures;
   /** The memory, and which of its harts this is; by default one of its own with one hart. */
@@ -98,6 +100,7 @@ export class BareMachine {
       observer,
       batchRegions: options.batchRegions,
       lockstep: options.lockstep,
+      exchange: options.exchange,
     });
     this.reset(RAM_BASE);
   }

@@ -407,6 +407,8 @@ export const Request = {
   DirtySync: 64,
   /** The registers were loaded from a stream: compute what follows from them. */
   Loaded: 128,
+  /** Another vCPU has translated something. */
+  Regions: 256,
 } as const;
 
 /** Bits of the `features` word that routines test. */

@@ -8,6 +8,7 @@
 import { CodePages } from "#cpu/engine/code-pages.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import { RegionCompiler } from "#cpu/engine/region-compiler.ts";
+import type { RegionExchange } from "#cpu/engine/region-library.ts";
 import { Lockstep } from "#cpu/vcpu/lockstep.ts";
 import { type HostFunctions, makeRuntime, runtimeRoutines } from "#cpu/engine/runtime.ts";
 import {
@@ -77,6 +78,8 @@ export type VcpuOptions = {
   readonly observer?: VcpuObserver | undefined;
   /** Run every region with both engines; throws `LockstepError` at the first difference. */
   readonly lockstep?: boolean | undefined;
+  /** To and from the other vCPUs, whose regions may be of use here. */
+  readonly exchange?: RegionExchange | undefined;
   /** Made for these options, and for what {@link neededEvents} says; made here by default. */
   readonly runtime?: CompiledRuntime | undefined;
 };
@@ -161,10 +164,16 @@ export class Vcpu {
           stackRegister: isa.stackRegister,
         },
         options.batchRegions,
+        options.lockstep ? undefined : options.exchange,
       );
       const { observer } = options;
       if (observer?.compiled) this.compiler.onCompile = (code) => observer.compiled?.(code);
     }
+  }
+
+  /** Other vCPUs have offered regions. */
+  takeSharedRegions(): void {
+    this.compiler?.takeShared();
   }
 
   /** Power-on state: registers 0 but for what the caller sets, TLBs empty. */
