@@ -4,13 +4,14 @@
  * Thread: the vCPU's own. A slot number in a code page stands for the region that starts at that halfword.
  */
 import type { CodePages } from "#cpu/engine/code-pages.ts";
+import { CodeSpan, type PageVersion } from "#cpu/engine/code-span.ts";
 import { findRegion, type Region } from "#cpu/engine/region.ts";
 import { emitRegion, REGION_ROUTINES, type RegionOptions, type Siblings } from "#cpu/engine/region-emitter.ts";
 import { REGION_SLOTS } from "#cpu/engine/runtime-options.ts";
 import type { Routine } from "#cpu/engine/routine.ts";
 import { Translations } from "#cpu/engine/translated.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
-import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
+import { type MemoryLayout, PAGE_BYTES } from "#cpu/vcpu/layout.ts";
 import { encodeModule, IMPORT_MODULE, type ModuleImport } from "#cpu/wasm/module.ts";
 
 /** Instructions in one region, and in all of one module. */
@@ -56,7 +57,8 @@ export class RegionCompiler {
   readonly #nowMs: () => number;
   /** Told of every module that is compiled, for a log. */
   onCompile: ((code: Uint8Array) => void) | undefined;
-  readonly #wanted: { readonly page: number; readonly version: number; readonly offset: number }[] = [];
+  readonly #wanted: { readonly at: PageVersion; readonly next: PageVersion | undefined; readonly offset: number }[] =
+    [];
   readonly #options: RegionOptions;
   readonly #batchRegions: number;
   readonly #freeSlots: number[] = [];
@@ -87,10 +89,18 @@ export class RegionCompiler {
     pages.onSlotFreed = (slot) => this.#free(slot);
   }
 
-  /** Asks for the region at a byte offset of a code page; it may come with others a little later. */
-  request(page: number, offset: number): void {
-    this.#wanted.push({ page, version: this.#pages.version(page), offset });
+  /**
+   * Asks for the region at a byte offset of a code page; it may come with others a little later. `next` is the code page
+   * behind it in the guest's address space, 0 when that is not known.
+   */
+  request(page: number, offset: number, next: number): void {
+    const at = this.#versionOf(page);
+    this.#wanted.push({ at, next: next === 0 ? undefined : this.#versionOf(next), offset });
     if (this.#wanted.length >= this.#batchRegions) this.compile();
+  }
+
+  #versionOf(page: number): PageVersion {
+    return { page, version: this.#pages.version(page) };
   }
 
   /** Compiles what has been asked for. */
@@ -107,7 +117,7 @@ export class RegionCompiler {
       return index;
     };
     const siblings = new Map<number, Map<number, number>>();
-    batch.forEach(({ page, entry }, i) => {
+    batch.forEach(({ span: { page }, entry }, i) => {
       let ofPage = siblings.get(page);
       if (!ofPage) siblings.set(page, (ofPage = new Map<number, number>()));
       ofPage.set(entry.offset, names.length + i);
@@ -119,7 +129,7 @@ export class RegionCompiler {
     });
     imports.push({ kind: "memory", name: "memory", maximumPages: this.#memoryPages });
     const functions = batch.map((region, i) =>
-      emitRegion(`r${i}`, region, siblings.get(region.page) as Siblings, functionIndex, this.#options),
+      emitRegion(`r${i}`, region, siblings.get(region.span.page) as Siblings, functionIndex, this.#options),
     );
     const bytes = encodeModule({ imports, functions, exports: functions.map((f) => f.name) });
     this.onCompile?.(bytes);
@@ -127,7 +137,7 @@ export class RegionCompiler {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       [IMPORT_MODULE]: { ...this.#runtime, memory: this.#memory },
     });
-    batch.forEach(({ page, entry }, i) => {
+    batch.forEach(({ span: { page }, entry }, i) => {
       if (this.#pages.slotAt(page, entry.offset) !== 0) return;
       const slot = this.#allocate();
       this.#table.set(slot, instance.exports[`r${i}`] as CallableFunction);
@@ -147,28 +157,34 @@ export class RegionCompiler {
     const batch: Region[] = [];
     const seen = new Set<number>();
     let left = MODULE_LIMIT;
-    const add = (page: number, offset: number, largest: number): void => {
-      if (seen.has(page + offset)) return;
-      seen.add(page + offset);
-      const region = findRegion(this.#translations, this.#pages, page, offset, REGION_LIMIT);
+    const add = (span: CodeSpan, offset: number, largest: number): void => {
+      if (seen.has(span.page + offset)) return;
+      seen.add(span.page + offset);
+      const region = findRegion(this.#translations, span, offset, REGION_LIMIT);
       if (!region || leavesAtOnce(region) || region.instructionCount > largest) return;
       batch.push(region);
       left -= region.instructionCount;
     };
     for (let next = this.#wanted.shift(); next; next = left > 0 ? this.#wanted.shift() : undefined) {
-      const { page, version, offset } = next;
-      if (this.#pages.version(page) === version && this.#pages.slotAt(page, offset) === 0) {
-        add(page, offset, REGION_LIMIT);
+      const { at, offset } = next;
+      if (this.#isCurrent(at) && this.#pages.slotAt(at.page, offset) === 0) {
+        const behind = next.next && this.#isCurrent(next.next) ? next.next : undefined;
+        add(new CodeSpan(this.#pages, at.page, behind), offset, REGION_LIMIT);
       }
     }
     // Also what they call, so that the calls are direct; a loop over a list that grows.
-    for (const { page, callees } of batch) {
+    for (const { span, callees } of batch) {
       for (const callee of callees) {
         if (batch.length >= MODULE_REGIONS || left <= 0) return batch;
-        add(page, callee, this.#pages.slotAt(page, callee) === 0 ? REGION_LIMIT : COPIED_LIMIT);
+        if (callee < 0 || callee >= PAGE_BYTES) continue;
+        add(span, callee, this.#pages.slotAt(span.page, callee) === 0 ? REGION_LIMIT : COPIED_LIMIT);
       }
     }
     return batch;
+  }
+
+  #isCurrent({ page, version }: PageVersion): boolean {
+    return this.#pages.version(page) === version;
   }
 
   #importedNames(batch: readonly Region[]): string[] {

@@ -1,19 +1,19 @@
 /**
- * A region: what can be reached from one entry by direct jumps within one guest page, as far as it has run.
+ * A region: what can be reached from one entry by direct jumps within one guest page, as far as it has run. A loop that
+ * goes on in the next page takes that along.
  *
  *   entry -> blocks -> reverse postorder -> dominators -> live and dirty registers
  *
  * Calls fall through to their return sites. Everything that is not in the region is an exit.
  */
-import type { CodePages } from "#cpu/engine/code-pages.ts";
+import type { CodeSpan } from "#cpu/engine/code-span.ts";
 import { findQuietLoops, type QuietLoop } from "#cpu/engine/loop-pages.ts";
 import type { RegisterSet, Translated, Translations } from "#cpu/engine/translated.ts";
 import { findWords } from "#cpu/engine/words.ts";
 import { JumpHint, StmtKind } from "#cpu/ir/ir.ts";
-import { PAGE_BYTES } from "#cpu/vcpu/layout.ts";
 
 export type Block = {
-  /** Byte offset in the page. */
+  /** Byte offset in the span. */
   readonly offset: number;
   readonly instructions: Translated[];
   /** Offset behind the last instruction. */
@@ -47,7 +47,9 @@ export type Block = {
 };
 
 export type Region = {
-  readonly page: number;
+  /** Where it lies; `next` only when some of its blocks do. */
+  readonly span: CodeSpan;
+  readonly takesNext: boolean;
   readonly entry: Block;
   /** In reverse postorder. */
   readonly blocks: readonly Block[];
@@ -55,7 +57,7 @@ export type Region = {
   readonly instructionCount: number;
   /** Offsets that the computed jumps in the region may go to, ascending. */
   readonly jumpTargets: readonly number[];
-  /** Offsets in the page that are called directly. */
+  /** Offsets that are called directly. */
   readonly callees: readonly number[];
 };
 
@@ -74,12 +76,12 @@ const JUMP_REACH_BYTES = 2048;
 /** Finds the region at `entry` (byte offset in the page); undefined when there is nothing to translate there. */
 export function findRegion(
   translations: Translations,
-  pages: CodePages,
-  page: number,
+  span: CodeSpan,
   entry: number,
   limit: number,
 ): Region | undefined {
-  const found = new Discovery(translations, pages, page, limit);
+  if (span.isBeyond(entry)) return undefined;
+  const found = new Discovery(translations, span, limit);
   found.scan(entry);
   const byOffset = found.blocks();
   const first = byOffset.get(entry);
@@ -115,22 +117,21 @@ export function findRegion(
   findLive(blocks);
   findWords(blocks, keepsLocals);
   findQuietLoops(blocks, isQuiet, dominates);
-  return { page, entry: first, blocks, byOffset, instructionCount, jumpTargets: found.jumpTargets, callees };
+  const takesNext = blocks.some((block) => span.isBeyond(block.offset));
+  return { span, takesNext, entry: first, blocks, byOffset, instructionCount, jumpTargets: found.jumpTargets, callees };
 }
 
 class Discovery {
   readonly #translations: Translations;
-  readonly #pages: CodePages;
-  readonly #page: number;
+  readonly #span: CodeSpan;
   readonly #limit: number;
   readonly #instructions = new Map<number, Translated>();
   readonly #leaders = new Set<number>();
   jumpTargets: readonly number[] = [];
 
-  constructor(translations: Translations, pages: CodePages, page: number, limit: number) {
+  constructor(translations: Translations, span: CodeSpan, limit: number) {
     this.#translations = translations;
-    this.#pages = pages;
-    this.#page = page;
+    this.#span = span;
     this.#limit = limit;
   }
 
@@ -138,14 +139,14 @@ class Discovery {
     const work = [entry];
     this.#leaders.add(entry);
     const target = (offset: number): void => {
-      if (this.#leaders.has(offset) || !this.#canStart(offset)) return;
+      if (this.#leaders.has(offset) || !this.#span.canStart(offset)) return;
       this.#leaders.add(offset);
       work.push(offset);
     };
     for (let at = work.shift(); at !== undefined; at = work.shift()) {
-      while (this.#instructions.size < this.#limit && this.#canStart(at)) {
+      while (this.#instructions.size < this.#limit && this.#span.canStart(at)) {
         if (this.#instructions.has(at)) break;
-        const instruction = this.#translations.of(this.#pages.wordAt(this.#page, at));
+        const instruction = this.#translations.of(this.#span.wordAt(at));
         this.#instructions.set(at, instruction);
         const next: number = at + instruction.lengthBytes;
         if (instruction.end) {
@@ -159,6 +160,11 @@ class Discovery {
           }
           break;
         }
+        // A block lies on one side of the boundary.
+        if (this.#span.isBeyond(next) && !this.#span.isBeyond(at)) {
+          target(next);
+          break;
+        }
         at = next;
       }
     }
@@ -167,16 +173,10 @@ class Discovery {
   /** All computed jumps of a region share their targets: those that the first of them can reach. */
   #findJumpTargets(from: number): void {
     if (this.jumpTargets.length > 0) return;
-    this.jumpTargets = this.#pages
-      .jumpTargets(this.#page)
-      .filter((offset) => Math.abs(offset - from) <= JUMP_REACH_BYTES && this.#canStart(offset))
+    this.jumpTargets = this.#span
+      .jumpTargets()
+      .filter((offset) => Math.abs(offset - from) <= JUMP_REACH_BYTES && this.#span.canStart(offset))
       .slice(0, MAX_JUMP_TARGETS);
-  }
-
-  /** Whether the instruction at `offset` has been decoded (which means that it ran) and lies in the page as a whole. */
-  #canStart(offset: number): boolean {
-    if (offset < 0 || offset >= PAGE_BYTES || !this.#pages.isDecoded(this.#page, offset)) return false;
-    return offset < PAGE_BYTES - 2 || !this.#pages.crossesPage(this.#page);
   }
 
   blocks(): Map<number, Block> {
