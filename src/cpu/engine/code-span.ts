@@ -8,6 +8,9 @@ import { PAGE_BYTES } from "#cpu/vcpu/layout.ts";
 /** A code page as it was: its version says whether it still is. */
 export type PageVersion = { readonly page: number; readonly version: number };
 
+/** No farther into the next page: what is worth its translation across the boundary is short. */
+const REACH_BYTES = 512;
+
 export class CodeSpan {
   readonly page: number;
   readonly next: PageVersion | undefined;
@@ -21,6 +24,10 @@ export class CodeSpan {
     this.#crosses = pages.crossesPage(page);
   }
 
+  firstPage(): CodeSpan {
+    return new CodeSpan(this.#pages, this.page, undefined);
+  }
+
   /** Whether the instruction at `offset` has been decoded (which means that it ran) and lies in the span as a whole. */
   canStart(offset: number): boolean {
     if (offset < 0) return false;
@@ -31,8 +38,7 @@ export class CodeSpan {
     if (this.next === undefined) return false;
     const { page } = this.next;
     const inNext = offset - PAGE_BYTES;
-    if (inNext >= PAGE_BYTES || !this.#pages.isDecoded(page, inNext)) return false;
-    return inNext < PAGE_BYTES - 2 || !this.#pages.crossesPage(page);
+    return inNext < REACH_BYTES && this.#pages.isDecoded(page, inNext);
   }
 
   /** Whether the instruction at `offset` lies in the next page, if only in part. */

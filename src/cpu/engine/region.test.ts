@@ -187,6 +187,21 @@ describe("control flow", () => {
     expect(statistics).toMatchObject({ regions: 1, instructions: 5 });
   });
 
+  test("a long loop across two pages is a region in each", () => {
+    const machine = expectSame((a) => {
+      a.op("addi", { rd: T0, imm: 100 });
+      a.op("jal", { rd: 0, imm: RAM_BASE + PAGE - 256 - a.at });
+      a.at = RAM_BASE + PAGE - 256;
+      const loop = a.at;
+      for (let i = 0; i < 110; i++) a.op("addi", { rd: A0, rs1: A0, imm: 5 });
+      a.op("addi", { rd: T0, rs1: T0, imm: -1 });
+      a.op("bne", { rs1: T0, rs2: 0, imm: loop - a.at });
+      a.op("wfi");
+    });
+    expect(machine.vcpu.register(A0)).toBe(55_000n);
+    expect(machine.vcpu.compiler?.statistics.regions).toBeGreaterThan(1);
+  });
+
   test("a call in a loop across two pages, which comes back in the second", () => {
     const machine = expectSame((a) => {
       const [inFirst, inSecond] = [RAM_BASE + 0x200, RAM_BASE + PAGE + 0x200];

@@ -73,6 +73,9 @@ export const isComputedJump = (last: Translated): boolean =>
 const MAX_JUMP_TARGETS = 128;
 const JUMP_REACH_BYTES = 2048;
 
+/** Instructions of a region in two pages: V8's work on a long one costs a boot more than there is to gain. */
+const TWO_PAGES_LIMIT = 100;
+
 /** Finds the region at `entry` (byte offset in the page); undefined when there is nothing to translate there. */
 export function findRegion(
   translations: Translations,
@@ -80,30 +83,31 @@ export function findRegion(
   entry: number,
   limit: number,
 ): Region | undefined {
+  const region = findIn(translations, span, entry, limit);
+  const isTooLong = region?.takesNext && region.instructionCount > TWO_PAGES_LIMIT;
+  return isTooLong ? findIn(translations, span.firstPage(), entry, limit) : region;
+}
+
+function findIn(translations: Translations, span: CodeSpan, entry: number, limit: number): Region | undefined {
   if (span.isBeyond(entry)) return undefined;
   const found = new Discovery(translations, span, limit);
   found.scan(entry);
   const byOffset = found.blocks();
   const first = byOffset.get(entry);
   if (!first || first.instructions.length === 0) return undefined;
+  for (const block of byOffset.values()) {
+    for (const target of targetsOf(block, found.jumpTargets)) {
+      const successor = byOffset.get(target);
+      if (successor && !block.successors.includes(successor)) block.successors.push(successor);
+    }
+  }
+  if (span.next !== undefined) dropUnlooped(byOffset, span);
   const callees: number[] = [];
   let instructionCount = 0;
   for (const block of byOffset.values()) {
     const last = block.instructions.at(-1) as Translated;
-    const at = block.end - last.lengthBytes;
     instructionCount += block.instructions.length;
-    if (last.end?.kind === StmtKind.Jump && isCall(last)) {
-      callees.push(at + last.imm);
-    }
-    const targets = [];
-    if (last.end?.kind === StmtKind.Branch) targets.push(at + last.imm);
-    if (last.end?.kind === StmtKind.Jump && !isCall(last)) targets.push(at + last.imm);
-    if (!last.end || last.end.kind === StmtKind.Branch || isCall(last)) targets.push(block.end);
-    if (isComputedJump(last)) targets.push(...found.jumpTargets);
-    for (const target of targets) {
-      const successor = byOffset.get(target);
-      if (successor && !block.successors.includes(successor)) block.successors.push(successor);
-    }
+    if (last.end?.kind === StmtKind.Jump && isCall(last)) callees.push(block.end - last.lengthBytes + last.imm);
   }
   const blocks = reversePostorder(first);
   for (const block of blocks) for (const next of block.successors) next.predecessors.push(block);
@@ -119,6 +123,42 @@ export function findRegion(
   findQuietLoops(blocks, isQuiet, dominates);
   const takesNext = blocks.some((block) => span.isBeyond(block.offset));
   return { span, takesNext, entry: first, blocks, byOffset, instructionCount, jumpTargets: found.jumpTargets, callees };
+}
+
+/** Offsets that control may go to from the end of a block, calls as if they returned at once. */
+function targetsOf(block: Block, jumpTargets: readonly number[]): number[] {
+  const last = block.instructions.at(-1) as Translated;
+  const at = block.end - last.lengthBytes;
+  const targets = [];
+  if (last.end?.kind === StmtKind.Branch) targets.push(at + last.imm);
+  if (last.end?.kind === StmtKind.Jump && !isCall(last)) targets.push(at + last.imm);
+  if (!last.end || last.end.kind === StmtKind.Branch || isCall(last)) targets.push(block.end);
+  if (isComputedJump(last)) targets.push(...jumpTargets);
+  return targets;
+}
+
+/** Drops blocks of the next page that are in no loop with one of the first: the rest is not worth its translation. */
+function dropUnlooped(byOffset: Map<number, Block>, span: CodeSpan): void {
+  const blocks = [...byOffset.values()];
+  const first = blocks.filter(({ offset }) => !span.isBeyond(offset));
+  const looped = new Set(first);
+  for (const from of first) {
+    for (const to of from.successors.filter(({ offset }) => span.isBeyond(offset))) {
+      const behind = reachable(to);
+      if (behind.has(from)) for (const block of behind) if (reachable(block).has(from)) looped.add(block);
+    }
+  }
+  for (const block of blocks) {
+    if (!looped.has(block)) byOffset.delete(block.offset);
+    const { successors } = block;
+    successors.splice(0, successors.length, ...successors.filter((to) => looped.has(to)));
+  }
+}
+
+function reachable(from: Block): Set<Block> {
+  const found = new Set([from]);
+  for (const block of found) for (const next of block.successors) found.add(next);
+  return found;
 }
 
 class Discovery {
