@@ -129,8 +129,8 @@ export class CodePages {
   #begin(page: number, host: number): void {
     this.#bytes.copyWithin(page + CODE_PAGE.copy, host, host + PAGE_BYTES);
     for (const record of PAGE_END_RECORDS) this.#halves[(page + record * RECORD_BYTES) >>> 1] = HANDLER.PageEnd;
-    const version = (page + CODE_PAGE.version) >>> 1;
-    this.#halves[version] = (this.#halves[version] as number) + 1;
+    const version = (page + CODE_PAGE.version) >>> 2;
+    this.#words[version] = (this.#words[version] as number) + 1;
   }
 
   /** Byte offsets that computed jumps (no calls, no returns) have come to, ascending. */
@@ -171,16 +171,19 @@ export class CodePages {
     this.#view.setBigUint64(this.#jumpGeneration, generation + BigInt(JUMP_GENERATION_STEP), true);
   }
 
-  /** Version of the decoded image, as crossing records remember it. */
+  /** Version of the decoded image; crossing records remember its low half. */
   version(page: number): number {
-    return this.#halves[(page + CODE_PAGE.version) >>> 1] as number;
+    return this.#words[(page + CODE_PAGE.version) >>> 2] as number;
+  }
+
+  halfAt(page: number, offset: number): number {
+    return this.#halves[(page + CODE_PAGE.copy + offset) >>> 1] as number;
   }
 
   /** The word at a byte offset of the page, whole in the page; a 2-byte instruction alone. */
   wordAt(page: number, offset: number): number {
-    const at = (page + CODE_PAGE.copy + offset) >>> 1;
-    const low = this.#halves[at] as number;
-    return this.#isa.lengthOf(low) === 2 ? low : low | ((this.#halves[at + 1] as number) << 16);
+    const low = this.halfAt(page, offset);
+    return this.#isa.lengthOf(low) === 2 ? low : low | (this.halfAt(page, offset + 2) << 16);
   }
 
   /** Byte offsets in the page that the instruction at `offset` may go to, but for itself and computed ones. */
@@ -194,7 +197,7 @@ export class CodePages {
 
   /** True when an instruction starts in the page's last halfword and ends in the next page. */
   crossesPage(page: number): boolean {
-    return this.#isa.lengthOf(this.#halves[(page + CODE_PAGE.copy + PAGE_BYTES - 2) >>> 1] as number) === 4;
+    return this.#isa.lengthOf(this.halfAt(page, PAGE_BYTES - 2)) === 4;
   }
 
   /** True when the record at a byte offset has been decoded, which means that it ran. */
@@ -208,7 +211,7 @@ export class CodePages {
    */
   decodeBlock(page: number, offset: number): boolean {
     for (let at = offset, n = 0; at < PAGE_BYTES && n < MAX_BLOCK; n++) {
-      const low = this.#halves[(page + CODE_PAGE.copy + at) >>> 1] as number;
+      const low = this.halfAt(page, at);
       if (at === PAGE_BYTES - 2 && this.#isa.lengthOf(low) === 4) return at !== offset;
       if (this.isDecoded(page, at)) return true;
       const word = this.wordAt(page, at);
@@ -224,8 +227,8 @@ export class CodePages {
 
   /** Decodes the instruction that starts in the last halfword of `page` and ends in `next`. */
   crossing(page: number, next: number): void {
-    const low = this.#halves[(page + CODE_PAGE.copy + PAGE_BYTES - 2) >>> 1] as number;
-    const high = this.#halves[(next + CODE_PAGE.copy) >>> 1] as number;
+    const low = this.halfAt(page, PAGE_BYTES - 2);
+    const high = this.halfAt(next, 0);
     this.onDecode?.(low | (high << 16));
     const template = this.#templates.of(low | (high << 16));
     // Far variants only: the record is not where its instruction is.

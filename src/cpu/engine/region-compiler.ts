@@ -5,6 +5,7 @@
  * Thread: the vCPU's own. A slot number in a code page stands for the region that starts at that halfword.
  */
 import type { CodePages } from "#cpu/engine/code-pages.ts";
+import { CodeSpan, type PageVersion } from "#cpu/engine/code-span.ts";
 import { type RegionExchange, RegionLibrary, type SharedRegions, sharedRegions } from "#cpu/engine/region-library.ts";
 import { findRegion, type Region } from "#cpu/engine/region.ts";
 import { emitRegion, REGION_ROUTINES, type RegionOptions, type Siblings } from "#cpu/engine/region-emitter.ts";
@@ -12,7 +13,7 @@ import { REGION_SLOTS } from "#cpu/engine/runtime-options.ts";
 import type { Routine } from "#cpu/engine/routine.ts";
 import { Translations } from "#cpu/engine/translated.ts";
 import type { Isa } from "#cpu/isa/isa.ts";
-import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
+import { type MemoryLayout, PAGE_BYTES } from "#cpu/vcpu/layout.ts";
 import { encodeModule, IMPORT_MODULE, type ModuleImport } from "#cpu/wasm/module.ts";
 
 /** Instructions in one region, and in all of one module. */
@@ -59,7 +60,8 @@ export class RegionCompiler {
   readonly #nowMs: () => number;
   /** Told of every module that is compiled, for a log. */
   onCompile: ((code: Uint8Array) => void) | undefined;
-  readonly #wanted: { readonly page: number; readonly version: number; readonly offset: number }[] = [];
+  readonly #wanted: { readonly at: PageVersion; readonly next: PageVersion | undefined; readonly offset: number }[] =
+    [];
   readonly #options: RegionOptions;
   readonly #batchRegions: number;
   readonly #exchange: RegionExchange | undefined;
@@ -97,12 +99,20 @@ export class RegionCompiler {
     if (exchange) pages.onCreated = (page) => this.#takeKnownOf(page);
   }
 
-  /** Asks for the region at a byte offset of a code page; it may be known, or come with others a little later. */
-  request(page: number, offset: number): void {
+  /**
+   * Asks for the region at a byte offset of a code page; it may be known, or come with others a little later. `next` is the
+   * code page behind it in the guest's address space, 0 when that is not known.
+   */
+  request(page: number, offset: number, next: number): void {
     this.#installKnown(page, (at) => at === offset);
     if (this.#pages.slotAt(page, offset) !== 0) return;
-    this.#wanted.push({ page, version: this.#pages.version(page), offset });
+    const at = this.#versionOf(page);
+    this.#wanted.push({ at, next: next === 0 ? undefined : this.#versionOf(next), offset });
     if (this.#wanted.length >= this.#batchRegions) this.compile();
+  }
+
+  #versionOf(page: number): PageVersion {
+    return { page, version: this.#pages.version(page) };
   }
 
   /** Compiles what has been asked for. */
@@ -119,7 +129,7 @@ export class RegionCompiler {
       return index;
     };
     const siblings = new Map<number, Map<number, number>>();
-    batch.forEach(({ page, entry }, i) => {
+    batch.forEach(({ span: { page }, entry }, i) => {
       let ofPage = siblings.get(page);
       if (!ofPage) siblings.set(page, (ofPage = new Map<number, number>()));
       ofPage.set(entry.offset, names.length + i);
@@ -131,15 +141,17 @@ export class RegionCompiler {
     });
     imports.push({ kind: "memory", name: "memory", maximumPages: this.#memoryPages });
     const functions = batch.map((region, i) =>
-      emitRegion(`r${i}`, region, siblings.get(region.page) as Siblings, functionIndex, this.#options),
+      emitRegion(`r${i}`, region, siblings.get(region.span.page) as Siblings, functionIndex, this.#options),
     );
     const bytes = encodeModule({ imports, functions, exports: functions.map((f) => f.name) });
     this.onCompile?.(bytes);
     const emitted = this.#nowMs();
     const module = new WebAssembly.Module(bytes);
-    const places = batch.map(({ page, entry }): Place => ({ page, offset: entry.offset }));
+    const places = batch.map(({ span: { page }, entry }): Place => ({ page, offset: entry.offset }));
     this.#install(this.#instantiate(module), places);
-    this.#exchange?.offer(sharedRegions(module, this.#pages, places));
+    // A region in two pages names the code page and the version of the second, which are this vCPU's.
+    const shared = places.map((place, i) => (batch[i]?.takesNext ? undefined : place));
+    if (shared.some((place) => place)) this.#exchange?.offer(sharedRegions(module, this.#pages, shared));
     const { statistics } = this;
     statistics.modules++;
     statistics.regions += batch.length;
@@ -170,7 +182,9 @@ export class RegionCompiler {
 
   #installShared({ module, pages, places }: SharedRegions, accepts: (place: Place) => boolean): void {
     const same = new Map<number, number>();
-    const here = places.map(({ host, offset }): Place | undefined => {
+    const here = places.map((shared): Place | undefined => {
+      if (!shared) return undefined;
+      const { host, offset } = shared;
       let page = same.get(host);
       if (page === undefined) {
         page = this.#pages.pageAt(host);
@@ -205,28 +219,34 @@ export class RegionCompiler {
     const batch: Region[] = [];
     const seen = new Set<number>();
     let left = MODULE_LIMIT;
-    const add = (page: number, offset: number, largest: number): void => {
-      if (seen.has(page + offset)) return;
-      seen.add(page + offset);
-      const region = findRegion(this.#translations, this.#pages, page, offset, REGION_LIMIT);
+    const add = (span: CodeSpan, offset: number, largest: number): void => {
+      if (seen.has(span.page + offset)) return;
+      seen.add(span.page + offset);
+      const region = findRegion(this.#translations, span, offset, REGION_LIMIT);
       if (!region || leavesAtOnce(region) || region.instructionCount > largest) return;
       batch.push(region);
       left -= region.instructionCount;
     };
     for (let next = this.#wanted.shift(); next; next = left > 0 ? this.#wanted.shift() : undefined) {
-      const { page, version, offset } = next;
-      if (this.#pages.version(page) === version && this.#pages.slotAt(page, offset) === 0) {
-        add(page, offset, REGION_LIMIT);
+      const { at, offset } = next;
+      if (this.#isCurrent(at) && this.#pages.slotAt(at.page, offset) === 0) {
+        const behind = next.next && this.#isCurrent(next.next) ? next.next : undefined;
+        add(new CodeSpan(this.#pages, at.page, behind), offset, REGION_LIMIT);
       }
     }
     // Also what they call, so that the calls are direct; a loop over a list that grows.
-    for (const { page, callees } of batch) {
+    for (const { span, callees } of batch) {
       for (const callee of callees) {
         if (batch.length >= MODULE_REGIONS || left <= 0) return batch;
-        add(page, callee, this.#pages.slotAt(page, callee) === 0 ? REGION_LIMIT : COPIED_LIMIT);
+        if (callee < 0 || callee >= PAGE_BYTES) continue;
+        add(span, callee, this.#pages.slotAt(span.page, callee) === 0 ? REGION_LIMIT : COPIED_LIMIT);
       }
     }
     return batch;
+  }
+
+  #isCurrent({ page, version }: PageVersion): boolean {
+    return this.#pages.version(page) === version;
   }
 
   #importedNames(batch: readonly Region[]): string[] {

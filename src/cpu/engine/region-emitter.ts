@@ -12,6 +12,7 @@ import { type FunctionIndex, Locals } from "#cpu/engine/emitter.ts";
 import { GuestEmitter, type LastPage, type StackPage } from "#cpu/engine/guest-emitter.ts";
 import { baseRegister, type QuietLoop, wildAfter } from "#cpu/engine/loop-pages.ts";
 import { type Block, isIrreducible, type Region } from "#cpu/engine/region.ts";
+import type { PageVersion } from "#cpu/engine/code-span.ts";
 import type { RegisterSet, Translated } from "#cpu/engine/translated.ts";
 import {
   BITWISE_STEP,
@@ -42,7 +43,7 @@ import {
   type ValueType,
 } from "#cpu/ir/ir.ts";
 import { CONVERT } from "#cpu/ir/ops.ts";
-import { INVALID_TAG, LAST_PAGE, PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
+import { CODE_PAGE, FETCH_TLB, INVALID_TAG, LAST_PAGE, PAGE_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
 import { Code } from "#cpu/wasm/code.ts";
 import type { FunctionBody, FunctionType } from "#cpu/wasm/module.ts";
 
@@ -120,6 +121,8 @@ class RegionEmitter extends GuestEmitter {
   #floatReady = false;
   /** Registers that may be wild here; see `loop-pages.ts`. */
   #wild = 0;
+  /** 1 once the next page was found to be the one that was translated; nothing else can come there until it is left. */
+  readonly #nextKnown: number;
   /** Counts rounds of loops. */
   #budget: { readonly local: number; readonly limit: number } | undefined;
   /** The instruction in hand, and its block. */
@@ -131,6 +134,7 @@ class RegionEmitter extends GuestEmitter {
     super(new Code(1 << 12), new Locals(REGION_TYPE.params.length), functionIndex, options.features);
     if (options.loopBudget !== undefined)
       this.#budget = { local: this.locals.allocate(I32), limit: options.loopBudget };
+    this.#nextKnown = region.takesNext ? this.locals.allocate(I32) : 0;
     this.#region = region;
     this.#siblings = siblings;
     this.#block = region.entry;
@@ -258,7 +262,11 @@ class RegionEmitter extends GuestEmitter {
     this.close();
   }
 
-  /** The label that an edge can branch to, if it has one. */
+  /** The label that an edge can branch to without further ado, if it has one. */
+  #directLabel(from: Block, offset: number): number | undefined {
+    return this.#goesBeyond(from, offset) ? undefined : this.#label(from, offset);
+  }
+  /** The label of an edge's target, if it has one. */
   #label(from: Block, offset: number): number | undefined {
     const to = this.#region.byOffset.get(offset);
     if (!to || isIrreducible(from, to)) return undefined;
@@ -268,6 +276,7 @@ class RegionEmitter extends GuestEmitter {
 
   /** Goes from the end of a block to an offset; never falls through. */
   #edge(from: Block, offset: number): void {
+    if (this.#goesBeyond(from, offset) && this.#region.byOffset.has(offset)) this.#requireNext(offset);
     const label = this.#label(from, offset);
     if (label !== undefined) {
       this.#settleWords(offset);
@@ -280,6 +289,50 @@ class RegionEmitter extends GuestEmitter {
       this.#tree(to);
     } else if (offset >= 0 && offset < PAGE_BYTES) this.#leaveByStub(offset, true);
     else this.#jumpFar(() => this.#address(offset));
+  }
+
+  #goesBeyond(from: Block, offset: number): boolean {
+    const { span } = this.#region;
+    return span.isBeyond(offset) && !span.isBeyond(from.offset);
+  }
+
+  /** The next page must be mapped to the code page that was translated, as it was then; else goes on elsewhere. */
+  #requireNext(offset: number): void {
+    const { code } = this;
+    const { page, version } = this.#region.span.next as PageVersion;
+    const entry = this.scratch(I32);
+    code.localGet(this.#nextKnown);
+    code.op(0x45);
+    this.openHintedIf(0);
+    code.localGet(0);
+    code.memory(0x28, 2, VCPU.tlbFetch);
+    this.#address(PAGE_BYTES);
+    code.op(0xa7);
+    code.i32Const(8);
+    code.op(0x76);
+    code.i32Const((FETCH_TLB.entries - 1) * FETCH_TLB.entryBytes);
+    code.op(0x71);
+    code.op(0x6a);
+    code.localTee(entry);
+    code.memory(0x29, 3, FETCH_TLB.tag);
+    this.#address(PAGE_BYTES);
+    code.op(0x52);
+    code.localGet(entry);
+    code.memory(0x28, 2, FETCH_TLB.page);
+    code.i32Const(page | 0);
+    code.op(0x47);
+    code.op(0x72);
+    code.i32Const(page | 0);
+    code.memory(0x28, 2, CODE_PAGE.version);
+    code.i32Const(version);
+    code.op(0x47);
+    code.op(0x72);
+    this.openHintedIf(0);
+    this.#leaveByStub(offset, true);
+    this.close();
+    code.i32Const(1);
+    code.localSet(this.#nextKnown);
+    this.close();
   }
 
   protected control(s: Stmt): void {
@@ -306,9 +359,9 @@ class RegionEmitter extends GuestEmitter {
     const block = this.#block;
     const taken = this.#offset + (this.#instruction as Translated).imm;
     const dirty = { ...this.#dirty };
-    const takenLabel = this.#label(block, taken);
+    const takenLabel = this.#directLabel(block, taken);
     const otherwise = block.end;
-    const otherwiseLabel = this.#label(block, otherwise);
+    const otherwiseLabel = this.#directLabel(block, otherwise);
     if (takenLabel !== undefined) this.#settleWords(taken);
     else if (otherwiseLabel !== undefined) this.#settleWords(otherwise);
     this.expr(condition);
@@ -381,7 +434,7 @@ class RegionEmitter extends GuestEmitter {
     const { code } = this;
     const labels = new Map<number, number>();
     for (const offset of this.#region.jumpTargets) {
-      const label = this.#label(this.#block, offset);
+      const label = this.#directLabel(this.#block, offset);
       if (label !== undefined) labels.set(offset, label);
     }
     const offsets = [...labels.keys()];
@@ -489,6 +542,10 @@ class RegionEmitter extends GuestEmitter {
     this.close();
     this.#dirty = { x: 0, f: 0 };
     this.#floatReady = false;
+    if (this.#region.takesNext) {
+      code.i32Const(0);
+      code.localSet(this.#nextKnown);
+    }
     const written = s.operand as number;
     this.#forgetWord(1 << written);
     this.#load({ x: written === 0 ? 0 : 1 << written, f: 0 });

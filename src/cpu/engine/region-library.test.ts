@@ -30,9 +30,9 @@ function twoHarts(thresholds = [4, 4]): readonly [Hart, Hart] {
   return [hart(0), hart(1)];
 }
 
-/** Adds `step` to a0 a hundred times. */
-function loop({ machine }: Hart, step: number): void {
-  const a = new Assembler(machine.bytes(RAM_BASE, RAM_BYTES), RAM_BASE, RAM_BASE);
+/** Adds `step` to a0 a hundred times; the loop starts 4 bytes behind `at`. */
+function loop({ machine }: Hart, step: number, at = RAM_BASE): void {
+  const a = new Assembler(machine.bytes(RAM_BASE, RAM_BYTES), RAM_BASE, at);
   a.op("addi", { rd: A1, rs1: 0, imm: 100 });
   const start = a.at;
   a.op("addi", { rd: A0, rs1: A0, imm: step });
@@ -41,15 +41,17 @@ function loop({ machine }: Hart, step: number): void {
   a.op("wfi", {});
 }
 
-function run({ machine }: Hart): bigint {
-  machine.reset(RAM_BASE);
+function run({ machine }: Hart, at = RAM_BASE): bigint {
+  machine.reset(at);
   machine.run();
   return machine.vcpu.register(A0);
 }
 
 /** How many of the regions the hart has. */
 const places = ({ machine }: Hart, { places }: SharedRegions): number =>
-  places.filter(({ host, offset }) => {
+  places.filter((place) => {
+    if (!place) return false;
+    const { host, offset } = place;
     const { pages } = machine.vcpu;
     return pages.pageAt(host) !== 0 && pages.slotAt(pages.pageAt(host), offset) !== 0;
   }).length;
@@ -90,4 +92,16 @@ test("regions of other bytes are left alone", () => {
   // The first hart finds out by itself.
   first.machine.vcpu.takeSharedRegions();
   expect(run(first)).toBe(500n);
+});
+
+test("a loop in two pages is each hart's own", () => {
+  const [first, second] = twoHarts();
+  const at = RAM_BASE + 4096 - 8;
+  loop(first, 3, at);
+  expect(run(first, at)).toBe(300n);
+  expect(first.machine.vcpu.compiler?.statistics.regions).toBeGreaterThan(0);
+  expect(first.offered.flatMap(({ places }) => places).filter((place) => place)).toHaveLength(0);
+  second.machine.vcpu.takeSharedRegions();
+  expect(run(second, at)).toBe(300n);
+  expect(second.machine.vcpu.compiler?.statistics.regions).toBeGreaterThan(0);
 });

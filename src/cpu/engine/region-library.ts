@@ -13,7 +13,8 @@ export type SharedRegions = {
   readonly module: WebAssembly.Module;
   /** By host address, the bytes of the pages that they lie in. */
   readonly pages: ReadonlyMap<number, Uint8Array>;
-  readonly places: readonly { readonly host: number; readonly offset: number }[];
+  /** Undefined: of no use to others. */
+  readonly places: readonly ({ readonly host: number; readonly offset: number } | undefined)[];
 };
 
 /** The way to the other vCPUs' threads, and from them. */
@@ -53,10 +54,12 @@ export class RegionLibrary {
 export function sharedRegions(
   module: WebAssembly.Module,
   pages: CodePages,
-  regions: readonly { readonly page: number; readonly offset: number }[],
+  regions: readonly ({ readonly page: number; readonly offset: number } | undefined)[],
 ): SharedRegions {
   const contents = new Map<number, Uint8Array>();
-  const places = regions.map(({ page, offset }) => {
+  const places = regions.map((region) => {
+    if (!region) return undefined;
+    const { page, offset } = region;
     const host = pages.hostOf(page);
     if (!contents.has(host)) contents.set(host, pages.content(page).slice());
     return { host, offset };

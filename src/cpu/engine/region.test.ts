@@ -1,6 +1,7 @@
 /** Regions against the interpreter, where control flow is what can go wrong. */
 import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
+import type { RegionCompiler } from "#cpu/engine/region-compiler.ts";
 import { resolveExtensions } from "#cpu/isa/riscv/extensions.ts";
 import { Assembler } from "#cpu/testing/assembler.ts";
 import { BareMachine, RAM_BASE } from "#cpu/testing/bare-machine.ts";
@@ -11,7 +12,7 @@ const extensions = resolveExtensions({});
 const RAM_BYTES = 2 ** 20;
 const PAGE = 4096;
 const STACK = RAM_BASE + 0x8_0000;
-const [RA, SP, T0, T1, T2, A0, A1, A2] = [1, 2, 5, 6, 7, 10, 11, 12];
+const [RA, SP, T0, T1, T2, A0, A1, A2, S2, S3, S4] = [1, 2, 5, 6, 7, 10, 11, 12, 18, 19, 20];
 const MTVEC = 0x305;
 const MEPC = 0x341;
 const MTVAL = 0x343;
@@ -165,23 +166,94 @@ describe("control flow", () => {
     expect(machine.vcpu.register(A0)).toBe(500n);
   });
 
-  test("code that is changed in a hot loop, after fence.i", () => {
+  test.each([
+    ["between two instructions", 8],
+    ["in an instruction", 6],
+  ])("a hot loop is one region when a page ends in it, %s", (_, inFirst) => {
+    const program: Program = (a) => {
+      a.op("addi", { rd: T0, imm: 100 });
+      a.op("jal", { rd: 0, imm: RAM_BASE + PAGE - inFirst - a.at });
+      a.at = RAM_BASE + PAGE - inFirst;
+      const loop = a.at;
+      for (let i = 0; i < 3; i++) a.op("addi", { rd: A0, rs1: A0, imm: 5 });
+      a.op("addi", { rd: T0, rs1: T0, imm: -1 });
+      a.op("bne", { rs1: T0, rs2: 0, imm: loop - a.at });
+      a.op("wfi");
+    };
+    const machine = machineWith(program, { hotThreshold: 20 });
+    machine.run();
+    expect(machine.vcpu.register(A0)).toBe(1500n);
+    const { statistics } = machine.vcpu.compiler as RegionCompiler;
+    expect(statistics).toMatchObject({ regions: 1, instructions: 5 });
+  });
+
+  test("a long loop across two pages is a region in each", () => {
     const machine = expectSame((a) => {
-      const patched = RAM_BASE + 0x40;
+      a.op("addi", { rd: T0, imm: 100 });
+      a.op("jal", { rd: 0, imm: RAM_BASE + PAGE - 256 - a.at });
+      a.at = RAM_BASE + PAGE - 256;
+      const loop = a.at;
+      for (let i = 0; i < 110; i++) a.op("addi", { rd: A0, rs1: A0, imm: 5 });
+      a.op("addi", { rd: T0, rs1: T0, imm: -1 });
+      a.op("bne", { rs1: T0, rs2: 0, imm: loop - a.at });
+      a.op("wfi");
+    });
+    expect(machine.vcpu.register(A0)).toBe(55_000n);
+    expect(machine.vcpu.compiler?.statistics.regions).toBeGreaterThan(1);
+  });
+
+  test("a call in a loop across two pages, which comes back in the second", () => {
+    const machine = expectSame((a) => {
+      const [inFirst, inSecond] = [RAM_BASE + 0x200, RAM_BASE + PAGE + 0x200];
+      for (const [at, step] of [
+        [inFirst, 1],
+        [inSecond, 1000],
+      ] as const) {
+        a.at = at;
+        a.op("addi", { rd: A0, rs1: A0, imm: step });
+        a.op("jalr", { rd: 0, rs1: RA });
+      }
+      a.at = RAM_BASE;
+      a.op("addi", { rd: T0, imm: 50 });
+      a.op("jal", { rd: 0, imm: RAM_BASE + PAGE - 8 - a.at });
+      a.at = RAM_BASE + PAGE - 8;
+      const loop = a.at;
+      a.op("jal", { rd: RA, imm: inSecond - a.at });
+      a.op("jal", { rd: RA, imm: inFirst - a.at });
+      a.op("jal", { rd: RA, imm: inSecond - a.at });
+      a.op("jal", { rd: RA, imm: inFirst - a.at });
+      a.op("addi", { rd: T0, rs1: T0, imm: -1 });
+      a.op("bne", { rs1: T0, rs2: 0, imm: loop - a.at });
+      a.op("wfi");
+    });
+    expect(machine.vcpu.register(A0)).toBe(50n * 2002n);
+  });
+
+  test.each([
+    ["in one page", 0x40],
+    ["in the second of two pages", PAGE - 4],
+    ["in both of two pages", PAGE - 2],
+  ])("code that is changed in a hot loop, after fence.i, %s", (_, start) => {
+    const machine = expectSame((a) => {
+      const loop = RAM_BASE + start;
+      const patched = loop + 4;
       const other = RAM_BASE + 0x80;
       a.address(A1, patched);
       a.address(A2, other);
       a.op("lw", { rd: T2, rs1: A2 });
+      a.op("srli", { rd: S2, rs1: T2, imm: 16 });
       a.op("addi", { rd: T0, imm: 40 });
-      a.op("jal", { rd: 0, imm: patched - a.at });
-      a.at = patched;
+      a.op("jal", { rd: 0, imm: loop - a.at });
+      a.at = loop;
+      a.op("addi", { rd: A2, rs1: A2, imm: 1 });
       a.op("addi", { rd: A0, rs1: A0, imm: 1 });
       a.op("addi", { rd: T0, rs1: T0, imm: -1 });
       a.op("addi", { rd: T1, rs1: T0, imm: -20 });
-      a.op("bne", { rs1: T1, rs2: 0, imm: 12 });
-      a.op("sw", { rs1: A1, rs2: T2 });
+      a.op("bne", { rs1: T1, rs2: 0, imm: 16 });
+      a.op("sh", { rs1: A1, rs2: T2 });
+      a.op("sh", { rs1: A1, rs2: S2, imm: 2 });
       a.op("fence.i");
-      a.op("bne", { rs1: T0, rs2: 0, imm: patched - a.at });
+      a.op("bne", { rs1: T0, rs2: 0, imm: loop - a.at });
       a.op("wfi");
       a.at = other;
       a.op("addi", { rd: A0, rs1: A0, imm: 1000 });
@@ -215,18 +287,21 @@ describe("control flow", () => {
     expect(machine.vcpu.register(A2)).toBe(30n * BigInt(NOWHERE + 8));
   });
 
-  test("code whose page is mapped anew, and another address space", () => {
+  test.each([
+    ["whose page is", 0, 0],
+    ["of two pages, of which the second is", PAGE - 8, 1],
+    ["of two pages, with an instruction in both, of which the second is", PAGE - 6, 1],
+  ])("code %s mapped anew, and another address space", (_, offset, changed) => {
     const [ROOT, OTHER_ROOT, LEVEL1, OTHER_LEVEL1, LEVEL0, OTHER_LEVEL0] = [1, 2, 3, 4, 5, 6].map(
       (i) => RAM_BASE + 0x2_0000 + i * PAGE,
     ) as [number, number, number, number, number, number];
-    const [FIRST, SECOND] = [RAM_BASE + 0x1_0000, RAM_BASE + 0x1_1000] as const;
+    const [FIRST, SECOND, BEFORE] = [RAM_BASE + 0x1_0000, RAM_BASE + 0x1_1000, RAM_BASE + 0x1_2000] as const;
     const CALLED = 0x4000_0000;
     const [SATP, MSTATUS, PMPCFG0, PMPADDR0] = [0x180, 0x300, 0x3a0, 0x3b0];
     const POINTER = 1;
     const LEAF = 0xcf; // D A X W R V
     const GLOBAL = 0x20;
     const entry = (pa: number, flags: number): number => (pa / PAGE) * 1024 + flags;
-    const [S2, S3, S4] = [18, 19, 20];
     const machine = expectSame((a) => {
       const table = (at: number, index: number, value: number): void => {
         const bytes = new DataView(new ArrayBuffer(8));
@@ -250,21 +325,31 @@ describe("control flow", () => {
         table(root, 2, entry(RAM_BASE, LEAF | GLOBAL));
         table(root, 1, entry(level1, POINTER));
         table(level1, 0, entry(level0, POINTER));
-        table(level0, 0, entry(page, LEAF));
+        table(level0, 0, entry(BEFORE, LEAF));
+        table(level0, changed, entry(page, LEAF));
       }
       for (const [page, step] of [
         [FIRST, 1],
         [SECOND, 100],
       ] as const) {
+        const both = new Uint8Array(2 * PAGE);
+        const body = new Assembler(both, 0, offset);
+        body.op("addi", { rd: T0, imm: 3 });
+        const loop = body.at;
+        body.op("addi", { rd: T0, rs1: T0, imm: -1 });
+        body.op("addi", { rd: A0, rs1: A0, imm: step });
+        body.op("bne", { rs1: T0, rs2: 0, imm: loop - body.at });
+        body.op("jalr", { rd: 0, rs1: RA });
+        a.at = BEFORE;
+        a.bytes(both.subarray(0, PAGE));
         a.at = page;
-        a.op("addi", { rd: A0, rs1: A0, imm: step });
-        a.op("jalr", { rd: 0, rs1: RA });
+        a.bytes(both.subarray(changed * PAGE, (changed + 1) * PAGE));
       }
       a.at = RAM_BASE;
       const satp = (root: number, asid: bigint): bigint => (8n << 60n) | (asid << 44n) | BigInt(root / PAGE);
       value(S2, satp(ROOT, 1n));
       value(S3, satp(OTHER_ROOT, 2n));
-      value(S4, BigInt(CALLED));
+      value(S4, BigInt(CALLED + offset));
       value(T0, -1n);
       a.op("csrrw", { rd: 0, rs1: T0, csr: PMPADDR0 });
       a.op("addi", { rd: T0, imm: 0x1f });
@@ -286,9 +371,10 @@ describe("control flow", () => {
       };
       calls();
       value(T0, BigInt(entry(SECOND, LEAF)));
-      a.address(T1, LEVEL0);
+      a.address(T1, LEVEL0 + 8 * changed);
       a.op("sd", { rs1: T1, rs2: T0 });
-      a.op("sfence.vma", { rs1: S4 });
+      value(T2, BigInt(CALLED + changed * PAGE));
+      a.op("sfence.vma", { rs1: T2 });
       calls();
       a.op("csrrw", { rd: 0, rs1: S3, csr: SATP });
       calls();
@@ -296,7 +382,7 @@ describe("control flow", () => {
       calls();
       a.op("wfi");
     });
-    expect(machine.vcpu.register(A0)).toBe(50n + 5000n + 50n + 5000n);
+    expect(machine.vcpu.register(A0)).toBe(3n * (50n + 5000n + 50n + 5000n));
   });
 
   test("a loop that loads and stores through one register, from page to page, of which one may only be read", () => {
@@ -390,12 +476,11 @@ const BLOCK_BYTES = 64;
  * or call one of the functions; x31 ends it. Loads may fault, and change nothing then.
  */
 const randomGraph =
-  (seed: number, count: number): Program =>
+  (seed: number, count: number, first = RAM_BASE + 0x100): Program =>
   (a) => {
     const random = randomNumbers(seed);
-    const first = RAM_BASE + 0x100;
     const functions = first + count * BLOCK_BYTES;
-    const end = RAM_BASE + 0xe00;
+    const end = RAM_BASE + 0x800;
     const block = (index: number): number => first + index * BLOCK_BYTES;
     const register = (): number => 5 + random(12);
     const work = (): void => {
@@ -409,7 +494,7 @@ const randomGraph =
         a.op(name, { rd, rs1, imm: random(limit) - (limit === 2048 ? 1024 * random(2) : 0) });
       } else a.op(name, { rd, rs1, rs2 });
     };
-    const handler = RAM_BASE + 0xf00;
+    const handler = RAM_BASE + 0x840;
     const start = a.at;
     a.at = STACK;
     a.bytes(new Uint8Array(64));
@@ -458,11 +543,22 @@ describe("random control flow graphs", () => {
   test.each(Array.from({ length: 60 }, (_, i) => i + 1))("seed %i", (seed) => {
     expectSame(randomGraph(seed, 4 + (seed % 20)));
   });
+
+  test.each(Array.from({ length: 60 }, (_, i) => i + 1))("seed %i, in two pages", (seed) => {
+    const count = 4 + (seed % 20);
+    // Every other one has an instruction that lies in both.
+    const inFirst = (seed % count) * BLOCK_BYTES + 2 * (seed & 1);
+    expectSame(randomGraph(seed, count, RAM_BASE + PAGE - inFirst));
+  });
 });
 
 describe("lockstep", () => {
-  test("two engines that agree", () => {
-    const machine = machineWith(randomGraph(7, 12), { hotThreshold: 2, lockstep: true });
+  test.each([
+    ["in one page", 0x100],
+    ["in two pages", PAGE - 6 * BLOCK_BYTES],
+    ["in two pages, with an instruction in both", PAGE - 6 * BLOCK_BYTES - 2],
+  ])("two engines that agree, %s", (_, first) => {
+    const machine = machineWith(randomGraph(7, 12, RAM_BASE + first), { hotThreshold: 2, lockstep: true });
     for (let run = 0; run < 3; run++) {
       machine.reset(RAM_BASE);
       machine.run();

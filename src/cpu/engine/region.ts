@@ -1,19 +1,19 @@
 /**
- * A region: what can be reached from one entry by direct jumps within one guest page, as far as it has run.
+ * A region: what can be reached from one entry by direct jumps within one guest page, as far as it has run. A loop that
+ * goes on in the next page takes that along.
  *
  *   entry -> blocks -> reverse postorder -> dominators -> live and dirty registers
  *
  * Calls fall through to their return sites. Everything that is not in the region is an exit.
  */
-import type { CodePages } from "#cpu/engine/code-pages.ts";
+import type { CodeSpan } from "#cpu/engine/code-span.ts";
 import { findQuietLoops, type QuietLoop } from "#cpu/engine/loop-pages.ts";
 import type { RegisterSet, Translated, Translations } from "#cpu/engine/translated.ts";
 import { findWords } from "#cpu/engine/words.ts";
 import { JumpHint, StmtKind } from "#cpu/ir/ir.ts";
-import { PAGE_BYTES } from "#cpu/vcpu/layout.ts";
 
 export type Block = {
-  /** Byte offset in the page. */
+  /** Byte offset in the span. */
   readonly offset: number;
   readonly instructions: Translated[];
   /** Offset behind the last instruction. */
@@ -47,7 +47,9 @@ export type Block = {
 };
 
 export type Region = {
-  readonly page: number;
+  /** Where it lies; `next` only when some of its blocks do. */
+  readonly span: CodeSpan;
+  readonly takesNext: boolean;
   readonly entry: Block;
   /** In reverse postorder. */
   readonly blocks: readonly Block[];
@@ -55,7 +57,7 @@ export type Region = {
   readonly instructionCount: number;
   /** Offsets that the computed jumps in the region may go to, ascending. */
   readonly jumpTargets: readonly number[];
-  /** Offsets in the page that are called directly. */
+  /** Offsets that are called directly. */
   readonly callees: readonly number[];
 };
 
@@ -71,37 +73,41 @@ export const isComputedJump = (last: Translated): boolean =>
 const MAX_JUMP_TARGETS = 128;
 const JUMP_REACH_BYTES = 2048;
 
+/** Instructions of a region in two pages: V8's work on a long one costs a boot more than there is to gain. */
+const TWO_PAGES_LIMIT = 100;
+
 /** Finds the region at `entry` (byte offset in the page); undefined when there is nothing to translate there. */
 export function findRegion(
   translations: Translations,
-  pages: CodePages,
-  page: number,
+  span: CodeSpan,
   entry: number,
   limit: number,
 ): Region | undefined {
-  const found = new Discovery(translations, pages, page, limit);
+  const region = findIn(translations, span, entry, limit);
+  const isTooLong = region?.takesNext && region.instructionCount > TWO_PAGES_LIMIT;
+  return isTooLong ? findIn(translations, span.firstPage(), entry, limit) : region;
+}
+
+function findIn(translations: Translations, span: CodeSpan, entry: number, limit: number): Region | undefined {
+  if (span.isBeyond(entry)) return undefined;
+  const found = new Discovery(translations, span, limit);
   found.scan(entry);
   const byOffset = found.blocks();
   const first = byOffset.get(entry);
   if (!first || first.instructions.length === 0) return undefined;
+  for (const block of byOffset.values()) {
+    for (const target of targetsOf(block, found.jumpTargets)) {
+      const successor = byOffset.get(target);
+      if (successor && !block.successors.includes(successor)) block.successors.push(successor);
+    }
+  }
+  if (span.next !== undefined) dropUnlooped(byOffset, span);
   const callees: number[] = [];
   let instructionCount = 0;
   for (const block of byOffset.values()) {
     const last = block.instructions.at(-1) as Translated;
-    const at = block.end - last.lengthBytes;
     instructionCount += block.instructions.length;
-    if (last.end?.kind === StmtKind.Jump && isCall(last)) {
-      callees.push(at + last.imm);
-    }
-    const targets = [];
-    if (last.end?.kind === StmtKind.Branch) targets.push(at + last.imm);
-    if (last.end?.kind === StmtKind.Jump && !isCall(last)) targets.push(at + last.imm);
-    if (!last.end || last.end.kind === StmtKind.Branch || isCall(last)) targets.push(block.end);
-    if (isComputedJump(last)) targets.push(...found.jumpTargets);
-    for (const target of targets) {
-      const successor = byOffset.get(target);
-      if (successor && !block.successors.includes(successor)) block.successors.push(successor);
-    }
+    if (last.end?.kind === StmtKind.Jump && isCall(last)) callees.push(block.end - last.lengthBytes + last.imm);
   }
   const blocks = reversePostorder(first);
   for (const block of blocks) for (const next of block.successors) next.predecessors.push(block);
@@ -115,22 +121,57 @@ export function findRegion(
   findLive(blocks);
   findWords(blocks, keepsLocals);
   findQuietLoops(blocks, isQuiet, dominates);
-  return { page, entry: first, blocks, byOffset, instructionCount, jumpTargets: found.jumpTargets, callees };
+  const takesNext = blocks.some((block) => span.isBeyond(block.offset));
+  return { span, takesNext, entry: first, blocks, byOffset, instructionCount, jumpTargets: found.jumpTargets, callees };
+}
+
+/** Offsets that control may go to from the end of a block, calls as if they returned at once. */
+function targetsOf(block: Block, jumpTargets: readonly number[]): number[] {
+  const last = block.instructions.at(-1) as Translated;
+  const at = block.end - last.lengthBytes;
+  const targets = [];
+  if (last.end?.kind === StmtKind.Branch) targets.push(at + last.imm);
+  if (last.end?.kind === StmtKind.Jump && !isCall(last)) targets.push(at + last.imm);
+  if (!last.end || last.end.kind === StmtKind.Branch || isCall(last)) targets.push(block.end);
+  if (isComputedJump(last)) targets.push(...jumpTargets);
+  return targets;
+}
+
+/** Drops blocks of the next page that are in no loop with one of the first: the rest is not worth its translation. */
+function dropUnlooped(byOffset: Map<number, Block>, span: CodeSpan): void {
+  const blocks = [...byOffset.values()];
+  const first = blocks.filter(({ offset }) => !span.isBeyond(offset));
+  const looped = new Set(first);
+  for (const from of first) {
+    for (const to of from.successors.filter(({ offset }) => span.isBeyond(offset))) {
+      const behind = reachable(to);
+      if (behind.has(from)) for (const block of behind) if (reachable(block).has(from)) looped.add(block);
+    }
+  }
+  for (const block of blocks) {
+    if (!looped.has(block)) byOffset.delete(block.offset);
+    const { successors } = block;
+    successors.splice(0, successors.length, ...successors.filter((to) => looped.has(to)));
+  }
+}
+
+function reachable(from: Block): Set<Block> {
+  const found = new Set([from]);
+  for (const block of found) for (const next of block.successors) found.add(next);
+  return found;
 }
 
 class Discovery {
   readonly #translations: Translations;
-  readonly #pages: CodePages;
-  readonly #page: number;
+  readonly #span: CodeSpan;
   readonly #limit: number;
   readonly #instructions = new Map<number, Translated>();
   readonly #leaders = new Set<number>();
   jumpTargets: readonly number[] = [];
 
-  constructor(translations: Translations, pages: CodePages, page: number, limit: number) {
+  constructor(translations: Translations, span: CodeSpan, limit: number) {
     this.#translations = translations;
-    this.#pages = pages;
-    this.#page = page;
+    this.#span = span;
     this.#limit = limit;
   }
 
@@ -138,14 +179,14 @@ class Discovery {
     const work = [entry];
     this.#leaders.add(entry);
     const target = (offset: number): void => {
-      if (this.#leaders.has(offset) || !this.#canStart(offset)) return;
+      if (this.#leaders.has(offset) || !this.#span.canStart(offset)) return;
       this.#leaders.add(offset);
       work.push(offset);
     };
     for (let at = work.shift(); at !== undefined; at = work.shift()) {
-      while (this.#instructions.size < this.#limit && this.#canStart(at)) {
+      while (this.#instructions.size < this.#limit && this.#span.canStart(at)) {
         if (this.#instructions.has(at)) break;
-        const instruction = this.#translations.of(this.#pages.wordAt(this.#page, at));
+        const instruction = this.#translations.of(this.#span.wordAt(at));
         this.#instructions.set(at, instruction);
         const next: number = at + instruction.lengthBytes;
         if (instruction.end) {
@@ -159,6 +200,11 @@ class Discovery {
           }
           break;
         }
+        // A block lies on one side of the boundary.
+        if (this.#span.isBeyond(next) && !this.#span.isBeyond(at)) {
+          target(next);
+          break;
+        }
         at = next;
       }
     }
@@ -167,16 +213,10 @@ class Discovery {
   /** All computed jumps of a region share their targets: those that the first of them can reach. */
   #findJumpTargets(from: number): void {
     if (this.jumpTargets.length > 0) return;
-    this.jumpTargets = this.#pages
-      .jumpTargets(this.#page)
-      .filter((offset) => Math.abs(offset - from) <= JUMP_REACH_BYTES && this.#canStart(offset))
+    this.jumpTargets = this.#span
+      .jumpTargets()
+      .filter((offset) => Math.abs(offset - from) <= JUMP_REACH_BYTES && this.#span.canStart(offset))
       .slice(0, MAX_JUMP_TARGETS);
-  }
-
-  /** Whether the instruction at `offset` has been decoded (which means that it ran) and lies in the page as a whole. */
-  #canStart(offset: number): boolean {
-    if (offset < 0 || offset >= PAGE_BYTES || !this.#pages.isDecoded(this.#page, offset)) return false;
-    return offset < PAGE_BYTES - 2 || !this.#pages.crossesPage(this.#page);
   }
 
   blocks(): Map<number, Block> {

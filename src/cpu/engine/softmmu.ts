@@ -41,7 +41,7 @@ export const SIGNED_BIT = 16;
 const lastHost = (b: Builder, host: Expr): Expr => b.leU(host, b.i32(1));
 
 /** Address of the entry of `va` in the current data TLB. */
-function entryAddress(b: Builder, va: Expr): Expr {
+export function entryAddress(b: Builder, va: Expr): Expr {
   const index = b.and(b.shrU(b.wrap(va), b.i32(7)), b.i32((TLB.entries - 1) * TLB.entryBytes));
   return b.add(b.get(I32, VCPU.tlbData), index);
 }

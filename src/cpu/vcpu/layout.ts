@@ -62,7 +62,7 @@ export const CODE_PAGE = {
   copy: 2056 * RECORD_BYTES + 4096,
   /** i32: host address of the guest page, 0 when the code page is free. */
   host: 2056 * RECORD_BYTES + 8192,
-  /** u16: grows when the page is decoded anew, as crossing records remember it. */
+  /** i32: grows when the page is decoded anew; crossing records remember its low half, regions all of it. */
   version: 2056 * RECORD_BYTES + 8192 + 4,
   /** i32: `fetchEpoch` at which the page was last compared with memory. */
   epoch: 2056 * RECORD_BYTES + 8192 + 8,

@@ -346,7 +346,16 @@ export class Vcpu {
 
   #compile(): void {
     const page = this.#fetchPc();
-    if (page !== 0) this.compiler?.request(page, this.#pageOffset());
+    if (page !== 0) this.compiler?.request(page, this.#pageOffset(), this.#knownPage((this.pc & ~0xfffn) + 4096n));
+  }
+
+  /** Code page of the page at `va` if it stands in the fetch TLB, else 0. */
+  #knownPage(va: bigint): number {
+    const { view, cpu } = this;
+    const index = Number((va >> 8n) & BigInt((FETCH_TLB.entries - 1) * FETCH_TLB.entryBytes));
+    const entry = view.getUint32(cpu + VCPU.tlbFetch, true) + index;
+    if (view.getBigUint64(entry + FETCH_TLB.tag, true) !== BigInt.asUintN(64, va)) return 0;
+    return view.getUint32(entry + FETCH_TLB.page, true);
   }
 
   /** Byte offset of pc in its page. */

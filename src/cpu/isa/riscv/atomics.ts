@@ -3,17 +3,25 @@
  * A reservation is an address and the value read there; the conditional store compares and swaps that value.
  * Spec: RISC-V Unprivileged 20240411, chapter 13.
  */
+import { entryAddress } from "#cpu/engine/softmmu.ts";
 import type { Builder } from "#cpu/ir/builder.ts";
 import { type Expr, I32, I64 } from "#cpu/ir/ir.ts";
 import { type InstructionRow, type Meaning, type Operands, rowsOf } from "#cpu/isa/riscv/row.ts";
-import { VCPU } from "#cpu/vcpu/layout.ts";
+import { TLB, VCPU } from "#cpu/vcpu/layout.ts";
 
 const NO_RESERVATION = -1;
 
-/** Host address of the word at rs1, or leaves with a fault. */
+/** Host address of the word at rs1, by the TLB if it is there, or leaves with a fault. */
 function hostAddress(b: Builder, routine: "probeRead" | "probeWrite", address: Expr, width: 4 | 8): Expr {
-  const host = b.let(b.call(routine, I32, [b.cpu(), address, b.i32(width)]));
-  b.checkTrap();
+  const va = b.let(address);
+  const entry = b.let(entryAddress(b, va));
+  const host = b.variable(b.add(b.load(I32, entry, TLB.addend), b.wrap(va)));
+  // The low bits must be clear as well: a misaligned access takes the slow path.
+  const tag = b.load(I64, entry, routine === "probeRead" ? TLB.readTag : TLB.writeTag);
+  b.unlikely(b.ne(tag, b.and(va, b.i64(-4096 | (width - 1)))), () => {
+    b.assign(host, b.call(routine, I32, [b.cpu(), va, b.i32(width)]));
+    b.checkTrap();
+  });
   return host;
 }
 const widen = (b: Builder, value: Expr): Expr => (value.type === I32 ? b.extS(value) : value);
