@@ -100,8 +100,8 @@ test("a loop in two pages is each hart's own", () => {
   loop(first, 3, at);
   expect(run(first, at)).toBe(300n);
   expect(first.machine.vcpu.compiler?.statistics.regions).toBeGreaterThan(0);
-  expect(first.offered.flatMap(({ places }) => places).filter((place) => place)).toHaveLength(0);
+  // What lies in the second page alone is of use to others.
+  expect(first.offered.flatMap(({ places }) => places.map((place) => place?.offset))).not.toContain(4096 - 4);
   second.machine.vcpu.takeSharedRegions();
   expect(run(second, at)).toBe(300n);
-  expect(second.machine.vcpu.compiler?.statistics.regions).toBeGreaterThan(0);
 });
