@@ -44,7 +44,8 @@ export function directSocket(socket: Socket): DirectSocket | undefined {
   }
   let waiting: (() => void)[] = [];
   const wakeAll = (): void => {
-    const [all] = [waiting, (waiting = [])];
+    const all = waiting;
+    waiting = [];
     for (const wake of all) wake();
   };
   const stop = (): void => {
