@@ -46,6 +46,7 @@ export type MachineHost = {
   readonly memory?: WebAssembly.Memory | undefined;
   /** Where the machine thread's part of the log goes; threads are given theirs by the host. */
   readonly log?: LogSink | undefined;
+  /** For `PageFaults`; absent where faults wake nobody by a descriptor. */
   readonly wakeBy?: WakeBy | undefined;
   /** Starts a vCPU's or the timer's thread; resolves when it could run. */
   startThread(kind: "vcpu" | "timer", data: ThreadData): Promise<ThreadHandle>;

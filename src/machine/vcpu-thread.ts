@@ -41,6 +41,7 @@ export type ThreadHost = {
   readonly clock: Clock;
   /** Where the log goes; absent when there is none. */
   readonly log?: LogSink | undefined;
+  /** For `PageFaults`; absent where faults wake nobody by a descriptor. */
   readonly wakeBy?: WakeBy | undefined;
 };
 /** What a vCPU's thread has beyond that: what its host's engine can do, and the runtime made for the machine. */

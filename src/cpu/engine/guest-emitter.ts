@@ -7,7 +7,7 @@
 import { Emitter, loadOpcode, signedLoadOpcode, storeOpcode } from "#cpu/engine/emitter.ts";
 import { SIGNED_BIT } from "#cpu/engine/softmmu.ts";
 import { type Expr, F64, I32, I64, type Stmt, type ValueType } from "#cpu/ir/ir.ts";
-import { LAST_PAGE, TLB, VCPU } from "#cpu/vcpu/layout.ts";
+import { FETCH_TLB, LAST_PAGE, TLB, VCPU } from "#cpu/vcpu/layout.ts";
 import { VOID } from "#cpu/wasm/code.ts";
 
 const INDEX_SHIFT = 7;
@@ -232,6 +232,22 @@ export abstract class GuestEmitter extends Emitter {
     code.op(0x83);
     code.op(0x51);
     return entry;
+  }
+
+  /** Leaves the tag of the fetch TLB entry of an address on the stack, and the entry's address in the local `entry`. */
+  protected fetchTag(address: () => void, entry: number): void {
+    const { code } = this;
+    code.localGet(0);
+    code.memory(0x28, 2, VCPU.tlbFetch);
+    address();
+    code.op(0xa7);
+    code.i32Const(8);
+    code.op(0x76);
+    code.i32Const((FETCH_TLB.entries - 1) * FETCH_TLB.entryBytes);
+    code.op(0x71);
+    code.op(0x6a);
+    code.localTee(entry);
+    code.memory(0x29, 3, FETCH_TLB.tag);
   }
 
   /** Leaves the entry's address on the stack and in the local that it returns. */

@@ -398,20 +398,8 @@ class InterpreterEmitter extends GuestEmitter {
     this.#br(this.#next);
   }
 
-  /** Leaves the tag of npc's fetch TLB entry on the stack, and the entry's address in its local. */
   #fetchTag(): void {
-    const { code } = this;
-    code.localGet(0);
-    code.memory(0x28, 2, VCPU.tlbFetch);
-    code.localGet(this.#npc);
-    code.op(0xa7);
-    code.i32Const(8);
-    code.op(0x76);
-    code.i32Const((FETCH_TLB.entries - 1) * FETCH_TLB.entryBytes);
-    code.op(0x71);
-    code.op(0x6a);
-    code.localTee(this.#entry);
-    code.memory(0x29, 3, FETCH_TLB.tag);
+    this.fetchTag(() => this.code.localGet(this.#npc), this.#entry);
   }
 
   /** Finds the code page of npc in the fetch TLB and goes on there, or leaves to the dispatcher. */

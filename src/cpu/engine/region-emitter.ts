@@ -304,17 +304,7 @@ class RegionEmitter extends GuestEmitter {
     code.localGet(this.#nextKnown);
     code.op(0x45);
     this.openHintedIf(0);
-    code.localGet(0);
-    code.memory(0x28, 2, VCPU.tlbFetch);
-    this.#address(PAGE_BYTES);
-    code.op(0xa7);
-    code.i32Const(8);
-    code.op(0x76);
-    code.i32Const((FETCH_TLB.entries - 1) * FETCH_TLB.entryBytes);
-    code.op(0x71);
-    code.op(0x6a);
-    code.localTee(entry);
-    code.memory(0x29, 3, FETCH_TLB.tag);
+    this.fetchTag(() => this.#address(PAGE_BYTES), entry);
     this.#address(PAGE_BYTES);
     code.op(0x52);
     code.localGet(entry);
