@@ -5,6 +5,7 @@
  * A cache is good for the version of V8 that made it and for its flags at that time; V8 itself refuses it otherwise.
  */
 import { execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +16,7 @@ const RECORDER = fileURLToPath(new URL("support/record-code.cjs", import.meta.ur
 const LATE_FLAGS = ["experimental-wasm-branch-hinting", "experimental-wasm-relaxed-simd"];
 const PROGRAMS = ["command", "vcpu", "timer"];
 const LIMIT_MS = 30_000;
+const TRIES = 5;
 /** Writes "\\n" to the UART, then powers off: lui, addi, sb; lui, lui, addi, sw; wfi. */
 const GUEST = [0x1000_0337, 0x00a0_0293, 0x0053_0023, 0x0010_0337, 0x0000_52b7, 0x5552_8293, 0x0053_2023, 0x1050_0073];
 
@@ -28,7 +30,13 @@ export async function makeCodeCaches(dist) {
       Uint8Array.from(GUEST.flatMap((word) => [0, 8, 16, 24].map((shift) => (word >>> shift) & 255))),
     );
     // One at a time: the recorder changes V8's flags for a moment, which other threads would see.
-    for (const program of PROGRAMS) await record(join(dist, "tinamou-system-riscv64.js"), program, guest);
+    for (const program of PROGRAMS) {
+      const cache = join(dist, "programs", `${program}.cjs.cache`);
+      // A thread that is ended while it writes leaves none; without one the program runs, but starts later.
+      for (let tries = 0; tries < TRIES && !existsSync(cache); tries++) {
+        await record(join(dist, "tinamou-system-riscv64.js"), program, guest);
+      }
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
