@@ -10,6 +10,8 @@ export type DirectReaderHost = {
   readable(): Promise<void>;
   /** As of `Channels`. */
   turn(): Promise<void>;
+  /** To wait costs less than a read that finds nothing. */
+  readonly waitsCheaply?: boolean;
 };
 
 export function directReader(
@@ -17,14 +19,18 @@ export function directReader(
   host: DirectReaderHost,
 ): Required<Pick<ByteChannel, "read" | "readInto">> {
   let turnBytes = 0;
+  // The last read found less than it had room for, so that the next one may find nothing.
+  let isEmpty = false;
   const readInto = async (into: Uint8Array): Promise<number> => {
     for (;;) {
-      const lengthBytes = direct.read(into);
+      const lengthBytes = isEmpty ? undefined : direct.read(into);
       if (lengthBytes === undefined) {
         await host.readable();
+        isEmpty = false;
         turnBytes = 0;
         continue;
       }
+      isEmpty = host.waitsCheaply === true && lengthBytes > 0 && lengthBytes < into.length;
       turnBytes += lengthBytes;
       if (turnBytes >= TURN_BYTES) {
         await host.turn();

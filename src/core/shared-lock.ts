@@ -13,7 +13,8 @@ export class SharedLock {
   }
 
   acquire(): void {
-    const { words, index } = { words: this.#words, index: this.#index };
+    const words = this.#words;
+    const index = this.#index;
     for (let spin = 0; spin < 200; spin++) {
       if (Atomics.compareExchange(words, index, 0, 1) === 0) return;
     }

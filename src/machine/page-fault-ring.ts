@@ -21,6 +21,7 @@ const TAIL_WORD = 1;
 const LOCK_WORD = 2;
 const SIGNAL_LOCK_WORD = 3;
 const SIGNAL_WORD = 4;
+const USED_WORD = 5;
 const RING_WORD = 16;
 /** A power of two, for the 64 vCPUs that a machine may have and the devices. */
 const RING_SLOTS = 128;
@@ -60,7 +61,9 @@ export class PageFaultRing {
 
   /** `waiter` waits for `page` from now on; it has no open wait. */
   publish(waiter: number, page: number, sinceNs: number): void {
-    const [words, record] = [this.#words, this.#record(waiter)];
+    const words = this.#words;
+    const record = this.#record(waiter);
+    this.#use(waiter);
     Atomics.add(words, record + SERIAL, 1);
     this.#times[(record + SINCE) >>> 1] = sinceNs;
     Atomics.store(words, record + PAGE, page + 1);
@@ -83,9 +86,22 @@ export class PageFaultRing {
     return waiter;
   }
 
+  /** No waiter from this one on has ever waited. */
+  get usedWaiters(): number {
+    return Atomics.load(this.#words, this.#start + USED_WORD);
+  }
+  #use(waiter: number): void {
+    const at = this.#start + USED_WORD;
+    for (;;) {
+      const used = Atomics.load(this.#words, at);
+      if (used > waiter || Atomics.compareExchange(this.#words, at, used, waiter + 1) === used) return;
+    }
+  }
+
   /** What `waiter` waits for; undefined when it does not. */
   read(waiter: number): WaiterRecord | undefined {
-    const [words, record] = [this.#words, this.#record(waiter)];
+    const words = this.#words;
+    const record = this.#record(waiter);
     for (;;) {
       const serial = Atomics.load(words, record + SERIAL);
       const page = (Atomics.load(words, record + PAGE) & PAGE_MASK) - 1;
@@ -143,7 +159,8 @@ export class PageFaultRing {
   }
 
   #change(waiter: number, next: (word: number) => number): void {
-    const [words, at] = [this.#words, this.#record(waiter) + PAGE];
+    const words = this.#words;
+    const at = this.#record(waiter) + PAGE;
     for (;;) {
       const word = Atomics.load(words, at);
       const changed = next(word);

@@ -37,6 +37,7 @@ export class PageFaults {
   /** What devices wait for, by page; and those that have no place yet. */
   readonly #wanted = new Map<number, Promise<void>>();
   readonly #queue: Want[] = [];
+  /** The last one is taken next: the least of them, as far as it is free. */
   readonly #freePlaces: number[];
   readonly #wake: WakeBy | undefined;
 
@@ -48,7 +49,7 @@ export class PageFaults {
     this.#ring = new PageFaultRing(memory, layout);
     this.#vcpus = layout.vcpuCount;
     this.#ramStart = layout.ramStart;
-    this.#freePlaces = Array.from({ length: DEVICE_PLACES }, (_, i) => layout.vcpuCount + i);
+    this.#freePlaces = Array.from({ length: DEVICE_PLACES }, (_, i) => layout.vcpuCount + DEVICE_PLACES - 1 - i);
   }
 
   /** The page at `host`, as an index. */
@@ -130,9 +131,16 @@ export class PageFaults {
 
   /** Takes what waits for `page`, which is about to be `placed`. Thread: who places it. */
   takeFor(page: number, begin: BeginFault): void {
-    this.#ring.lock.with(() => {
-      for (let waiter = 0; waiter < this.#ring.waiters; waiter++) this.#takeOf(waiter, begin, page);
-    });
+    const { lock } = this.#ring;
+    lock.acquire();
+    try {
+      const waiters = this.#ring.usedWaiters;
+      for (let waiter = 0; waiter < waiters; waiter++) {
+        if (this.#ring.wordOf(waiter, page) !== undefined) this.#takeOf(waiter, begin, page);
+      }
+    } finally {
+      lock.release();
+    }
   }
 
   /** `only` for that page, if it is given. The lock is held. */
@@ -149,7 +157,7 @@ export class PageFaults {
   /** Who waits now, taken or not. Thread: any. */
   waiting(): readonly PageFault[] {
     const faults: PageFault[] = [];
-    for (let waiter = 0; waiter < this.#ring.waiters; waiter++) {
+    for (let waiter = 0; waiter < this.#ring.usedWaiters; waiter++) {
       const record = this.#ring.read(waiter);
       if (record && this.isMissing(record.page)) faults.push(this.#fault(waiter, record));
     }
@@ -162,7 +170,8 @@ export class PageFaults {
     if (before === HERE) return false;
     Atomics.sub(this.#words, CONTROL.missingPages, 1);
     if (before !== AWAITED) return false;
-    for (let waiter = 0; waiter < this.#ring.waiters; waiter++) this.#ring.release(waiter, page);
+    const waiters = this.#ring.usedWaiters;
+    for (let waiter = 0; waiter < waiters; waiter++) this.#ring.release(waiter, page);
     return true;
   }
 
@@ -180,7 +189,7 @@ export class PageFaults {
   /** Gives the devices' free places to those that wait for one. */
   #place(): void {
     while (this.#queue.length > 0) {
-      const place = this.#freePlaces.shift();
+      const place = this.#freePlaces.pop();
       if (place === undefined) return;
       void this.#await(place, this.#queue.shift() as Want);
     }

@@ -66,6 +66,7 @@ export class StreamReader {
   }
 
   #makeRoom(lengthBytes: number): void {
+    if (this.#start === this.#end) this.#start = this.#end = 0;
     if (this.#end + lengthBytes <= this.#bytes.length) return;
     const kept = this.#bytes.subarray(this.#start, this.#end);
     if (kept.length + lengthBytes > this.#bytes.length) {

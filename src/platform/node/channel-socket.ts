@@ -22,7 +22,11 @@ function directChannel(socket: Socket, direct: DirectSocket): ByteChannel {
   };
   return {
     ...stream,
-    ...directReader(direct, { readable, turn: () => new Promise((resolve) => setImmediate(resolve)) }),
+    ...directReader(direct, {
+      readable,
+      turn: () => new Promise((resolve) => setImmediate(resolve)),
+      waitsCheaply: true,
+    }),
     direct: direct.access,
     readable,
     async write(bytes) {

@@ -46,7 +46,8 @@ export async function openWakePipe(): Promise<WakePipe | undefined> {
     descriptor,
     close,
     async untilWoken() {
-      while (direct.read(bytes) === undefined && !socket.destroyed) await direct.readable();
+      do await direct.readable();
+      while (direct.read(bytes) === undefined && !socket.destroyed);
     },
   };
 }
