@@ -6,14 +6,15 @@ const PIECE_BYTES = 65_536;
 const TURN_BYTES = 1 << 17;
 
 export type DirectReaderHost = {
-  /** As of `ByteChannel`. */
-  readable(): Promise<void>;
+  /** Calls once when a read will not wait, or with what `ByteChannel.readable` rejects with. */
+  whenReadable(tell: (error?: unknown) => void): void;
   /** As of `Channels`. */
   turn(): Promise<void>;
   /** To wait costs less than a read that finds nothing. */
   readonly waitsCheaply?: boolean;
 };
 
+/** A read is one promise, however long it takes: what somebody waits for passes here. */
 export function directReader(
   direct: DirectChannel,
   host: DirectReaderHost,
@@ -21,24 +22,31 @@ export function directReader(
   let turnBytes = 0;
   // The last read found less than it had room for, so that the next one may find nothing.
   let isEmpty = false;
-  const readInto = async (into: Uint8Array): Promise<number> => {
-    for (;;) {
-      const lengthBytes = isEmpty ? undefined : direct.read(into);
-      if (lengthBytes === undefined) {
-        await host.readable();
-        isEmpty = false;
+  const readInto = (into: Uint8Array): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const attempt = (): void => {
+        const lengthBytes = direct.read(into);
+        if (lengthBytes === undefined) return wait();
+        isEmpty = host.waitsCheaply === true && lengthBytes > 0 && lengthBytes < into.length;
+        turnBytes += lengthBytes;
+        if (turnBytes < TURN_BYTES) return resolve(lengthBytes);
         turnBytes = 0;
-        continue;
-      }
-      isEmpty = host.waitsCheaply === true && lengthBytes > 0 && lengthBytes < into.length;
-      turnBytes += lengthBytes;
-      if (turnBytes >= TURN_BYTES) {
-        await host.turn();
-        turnBytes = 0;
-      }
-      return lengthBytes;
-    }
-  };
+        void host.turn().then(() => resolve(lengthBytes));
+      };
+      const wait = (): void => {
+        host.whenReadable((error) => {
+          if (error !== undefined) return reject(error);
+          turnBytes = 0;
+          try {
+            attempt();
+          } catch (cause) {
+            reject(cause);
+          }
+        });
+      };
+      if (isEmpty) wait();
+      else attempt();
+    });
   return {
     readInto,
     async read() {

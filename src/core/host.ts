@@ -100,6 +100,8 @@ export type Channels = {
   connect(address: ChannelAddress): Promise<ByteChannel>;
   /** Of sockets, `connections` may come, 1 by default; those after them are refused. */
   listen(address: ChannelAddress, connections?: number): Promise<ChannelListener>;
+  /** Two ends of a connection within the process; undefined where that cannot be made. */
+  pair?(): Promise<readonly [ByteChannel, ByteChannel] | undefined>;
   /** Resolves when everything else that waits on this thread has had its turn. */
   turn(): Promise<void>;
 };

@@ -144,7 +144,9 @@ export class RemoteChannels implements Pick<Channels, "connect" | "listen"> {
   #directReader(id: ChannelId, access: DirectAccess): ReturnType<typeof directReader> {
     const direct = this.#host.openDirect(access);
     const read = (into: Uint8Array): number | undefined => patiently(() => direct.read(into));
-    return directReader({ read }, { readable: () => this.#calls.call("readable", id), turn: () => this.#host.turn() });
+    const whenReadable = (tell: (error?: unknown) => void): void =>
+      void this.#calls.call("readable", id).then(() => tell(), tell);
+    return directReader({ read }, { whenReadable, turn: () => this.#host.turn() });
   }
 
   #reader(id: ChannelId): ByteChannel["read"] {

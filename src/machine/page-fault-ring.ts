@@ -19,7 +19,8 @@ export const DEVICE_PLACES = 16;
 const HEAD_WORD = 0;
 const TAIL_WORD = 1;
 const LOCK_WORD = 2;
-const SIGNAL_LOCK_WORD = 3;
+/** How many use the descriptor of SIGNAL_WORD at this moment. */
+const SIGNAL_USERS_WORD = 3;
 const SIGNAL_WORD = 4;
 const USED_WORD = 5;
 const RING_WORD = 16;
@@ -35,6 +36,9 @@ const IN_RING = 4;
 /** The serial that was taken last. */
 const TAKEN = 5;
 
+/** A descriptor is in use for the time of a short write. */
+const LOOK_AGAIN_MS = 1;
+
 const PAGE_MASK = (1 << 21) - 1;
 const ROUSE_STEP = PAGE_MASK + 1;
 
@@ -44,8 +48,6 @@ export class PageFaultRing {
   readonly waiters: number;
   /** Held by who takes a fault, until it is accounted. */
   readonly lock: SharedLock;
-  /** Held by who uses or changes the descriptor. */
-  readonly #signalLock: SharedLock;
   readonly #words: Int32Array;
   readonly #times: Float64Array;
   readonly #start: number;
@@ -56,7 +58,6 @@ export class PageFaultRing {
     this.#times = new Float64Array(memory, 0, Math.floor(memory.byteLength / 8));
     this.#start = layout.faultArea >>> 2;
     this.lock = new SharedLock(this.#words, this.#start + LOCK_WORD);
-    this.#signalLock = new SharedLock(this.#words, this.#start + SIGNAL_LOCK_WORD);
   }
 
   /** `waiter` waits for `page` from now on; it has no open wait. */
@@ -110,17 +111,29 @@ export class PageFaultRing {
     }
   }
 
-  /** What wakes the consumer: a descriptor, 0 for none. Behind this call the last one is not used any more. */
+  /**
+   * What wakes the consumer: a descriptor, 0 for none. Behind this call the last one is not used any more. No lock: who
+   * wakes loses its processor to whom it wakes, and another waiter would wait for both.
+   */
   setSignal(descriptor: number): void {
-    this.#signalLock.with(() => void Atomics.store(this.#words, this.#start + SIGNAL_WORD, descriptor));
+    const [words, users] = [this.#words, this.#start + SIGNAL_USERS_WORD];
+    Atomics.store(words, this.#start + SIGNAL_WORD, descriptor);
+    for (let count = Atomics.load(words, users); count !== 0; count = Atomics.load(words, users)) {
+      Atomics.wait(words, users, count, LOOK_AGAIN_MS);
+    }
   }
   /** Wakes the consumer with `wake`; false when it has said nothing of a descriptor. */
   signal(wake: (descriptor: number) => void): boolean {
-    return this.#signalLock.with(() => {
-      const descriptor = Atomics.load(this.#words, this.#start + SIGNAL_WORD);
+    const words = this.#words;
+    const users = this.#start + SIGNAL_USERS_WORD;
+    Atomics.add(words, users, 1);
+    try {
+      const descriptor = Atomics.load(words, this.#start + SIGNAL_WORD);
       if (descriptor > 0) wake(descriptor);
       return descriptor > 0;
-    });
+    } finally {
+      Atomics.sub(words, users, 1);
+    }
   }
 
   isTaken(waiter: number, serial: number): boolean {

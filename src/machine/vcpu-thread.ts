@@ -44,10 +44,15 @@ export type ThreadHost = {
   /** For `PageFaults`; absent where faults wake nobody by a descriptor. */
   readonly wakeBy?: WakeBy | undefined;
 };
+/** Makes the calling thread run as soon as it has something to do, and no longer. */
+export type Urgency = { raise(): void; lower(): void };
+
 /** What a vCPU's thread has beyond that: what its host's engine can do, and the runtime made for the machine. */
 export type VcpuThreadHost = ThreadHost & {
   readonly features: EngineFeatures;
   readonly runtime: CompiledRuntime;
+  /** For a vCPU that waits for a page, so that it asks and runs on without waiting for a processor; absent where there is none. */
+  readonly urgency?: Urgency | undefined;
   /** To and from the threads of the machine's other vCPUs; absent where there are none. */
   readonly exchange?: RegionExchange | undefined;
 };
@@ -55,7 +60,7 @@ export type VcpuThreadHost = ThreadHost & {
 /** Runs a vCPU until the machine quits; `ready` is called once it could start. Thread: its own. */
 export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => void): void {
   const { memory, config } = data;
-  const { clock, features, runtime, exchange } = host;
+  const { clock, features, runtime, exchange, urgency } = host;
   const log = makeLog(config.log, host.log);
   const layout = virtLayout(config);
   const words = new Int32Array(memory.buffer);
@@ -71,9 +76,11 @@ export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => voi
   const blocked = new DataView(memory.buffer, block);
   const awaitPage = (page: number): void => {
     const sinceNs = clock.nowNs();
+    urgency?.raise();
     park.enter("page");
     const waited = faults.wait(data.vcpu, page, sinceNs, () => park.untilRunning());
     park.leave();
+    urgency?.lower();
     if (!waited) return;
     const untilNs = clock.nowNs();
     blocked.setFloat64(VCPU.blockedNs, blocked.getFloat64(VCPU.blockedNs, true) + untilNs - sinceNs, true);

@@ -8,13 +8,13 @@ import { MigrationMemory } from "#machine/migration-memory.ts";
 import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeClock } from "#platform/node/clock.ts";
 import { runAtOnce } from "#platform/node/priority.ts";
-import { openWakePipe } from "#platform/node/wake-pipe.ts";
+import { openWakePipe, wakeByPipe } from "#platform/node/wake-pipe.ts";
 
 parentPort?.once("message", ({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage) => {
   // For a quarter of a millisecond at a time at most, a piece of the stream, and somebody waits for it.
   void runAtOnce();
   const { trace } = makeLog(logConfig, openSink(log));
-  const host = { clock: nodeClock(), channels: nodeChannels(), openSignal: openWakePipe, trace };
+  const host = { clock: nodeClock(), channels: nodeChannels(), openSignal: openWakePipe, wakeBy: wakeByPipe, trace };
   const abort = runLinkThread(new MigrationMemory(memory, layout), host, nodePort(port));
   // Whatever ends this thread but for its host, the other one must not read what has been closed.
   process.once("exit", abort);

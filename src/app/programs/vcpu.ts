@@ -4,10 +4,12 @@ import { type StartMessage, threadHost } from "#app/thread-host.ts";
 import { makeLog } from "#core/log.ts";
 import type { RegionExchange } from "#cpu/engine/region-library.ts";
 import { runVcpu } from "#machine/vcpu-thread.ts";
+import { openUrgency } from "#platform/node/priority.ts";
 
-parentPort?.once("message", ({ thread, log, engine, exchange }: StartMessage) => {
+parentPort?.once("message", async ({ thread, log, engine, exchange }: StartMessage) => {
   const toldMs = performance.now();
-  const host = threadHost(log);
+  const urgency = thread.config.incoming ? await openUrgency() : undefined;
+  const host = { ...threadHost(log), urgency };
   runVcpu(thread, { ...host, ...engine, exchange: exchange === undefined ? undefined : openExchange(exchange) }, () => {
     const event = makeLog(thread.config.log, host.log).trace.startup_step;
     if (event) {

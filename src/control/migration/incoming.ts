@@ -35,6 +35,8 @@ export type IncomingOptions = {
   readonly machine: Pick<MigratingMachine, "loadSection" | "runLoaded">;
   readonly channels: Pick<Channels, "listen">;
   readonly faults: Faults;
+  /** As of `Link`. */
+  readonly rehearse: () => Promise<void>;
   /** The machine waits for its pages. */
   readonly hurry: () => void;
   readonly clock: Clock;
@@ -267,6 +269,7 @@ export class IncomingMigration {
       throw new MigrationError(`the source has pages of ${hostBytes} bytes; postcopy needs 4096`);
     }
     this.#isAdvised = true;
+    void this.#options.rehearse();
   }
 
   #handedOver(): void {

@@ -9,12 +9,14 @@ import type { Channels } from "#core/host.ts";
 import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
 import { type FaultHost, type FaultOptions, FaultService } from "#control/migration/fault-service.ts";
 import type { RamState } from "#control/migration/ram-save.ts";
+import { type RehearsalHost, rehearse } from "#control/migration/rehearsal.ts";
 import { ReturnPathService } from "#control/migration/return-path-service.ts";
 import type { LastWord, ReceivedPages, WantedPages } from "#control/migration/return-path.ts";
 import type { MigrationMemory } from "#machine/migration-memory.ts";
 
 /** What the migration's thread may call. All reject with `CallError`. */
 export type LinkFunctions = ChannelFunctions & {
+  rehearse(): Promise<void>;
   startFaults(options: FaultOptions): void;
   requestBy(channel: ChannelId | undefined): void;
   loadUrgent(channel: ChannelId): Promise<void>;
@@ -32,7 +34,7 @@ export type LinkObserver = {
   resumed(channel: ChannelId): void;
 };
 
-export type LinkHost = FaultHost & { readonly channels: Channels };
+export type LinkHost = FaultHost & RehearsalHost & { readonly channels: Channels };
 
 /** Returns what closes all connections at once. */
 export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: ThreadPort): () => void {
@@ -41,6 +43,7 @@ export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: Thr
   const returnPaths = new ReturnPathService(memory);
   const functions: LinkFunctions = {
     ...server.functions,
+    rehearse: () => rehearse(host),
     startFaults: (options) => faults.start(options),
     requestBy: (id) => faults.requestBy(id === undefined ? undefined : server.channel(id)),
     loadUrgent: (id) => faults.loadUrgent(server.channel(id)),

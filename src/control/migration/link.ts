@@ -11,6 +11,8 @@ export type Link = {
   readonly channels: Pick<Channels, "connect" | "listen">;
   readonly faults: Faults;
   readonly returnPaths: ReturnPaths;
+  /** A postcopy may follow: what its wanted pages pass is made fast. Never rejects: it is no part of the migration. */
+  rehearse(): Promise<void>;
 };
 
 /** `port` leads to a thread that runs `runLinkThread`. */
@@ -27,6 +29,7 @@ export function remoteLink(port: ThreadPort, host: DirectHost): Link {
   const idOf = (channel: ByteChannel): ChannelId => channels.idOf(channel);
   return {
     channels,
+    rehearse: () => calls.call("rehearse").catch(() => {}),
     faults: {
       start: (options) => calls.tell("startFaults", options),
       requestBy: (channel) => calls.tell("requestBy", channel && idOf(channel)),

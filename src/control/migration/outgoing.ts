@@ -65,6 +65,8 @@ export type OutgoingOptions = {
   /** The destination waits for the rest. */
   readonly hurry: () => void;
   readonly returnPaths: ReturnPaths;
+  /** As of `Link`. */
+  readonly rehearse: () => Promise<void>;
   /** They may change while it goes on. */
   readonly parameters: () => Parameters;
   /** The destination answers, if the connection goes both ways. */
@@ -212,7 +214,7 @@ export class OutgoingMigration {
   }
 
   async #stream(connect: Connect): Promise<void> {
-    const { clock, postcopy } = this.#options;
+    const { clock, postcopy, rehearse } = this.#options;
     const link = this.#link as SourceLink;
     const { out } = link;
     writeHeader(out);
@@ -220,7 +222,10 @@ export class OutgoingMigration {
       writeCommand(out, Command.OpenReturnPath);
       writePing(out, Ping.Opened);
     }
-    if (postcopy) writeAdvise(out);
+    if (postcopy) {
+      writeAdvise(out);
+      void rehearse();
+    }
     writeRamStart(out, this.#ram);
     this.#setupNs = clock.nowNs() - this.#startedNs;
     await this.#sync();

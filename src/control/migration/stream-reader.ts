@@ -36,7 +36,8 @@ export class StreamReader {
   /** Waits until `lengthBytes` are there, which the caller has bounded. Rejects when the stream ends before. */
   async need(lengthBytes: number): Promise<void> {
     while (this.available < lengthBytes) {
-      if (!(await this.#fill())) {
+      const more = this.#readInto();
+      if (!(more ? this.#took(await more) : await this.#fill())) {
         throw new MigrationError(
           `the stream ends early: at byte ${this.#taken + this.available}, where ${lengthBytes - this.available} more were expected`,
         );
@@ -51,18 +52,25 @@ export class StreamReader {
 
   /** False at the end. */
   async #fill(): Promise<boolean> {
-    if (this.#channel.readInto) {
-      this.#makeRoom(READ_BYTES);
-      const lengthBytes = await this.#channel.readInto(this.#bytes.subarray(this.#end));
-      this.#end += lengthBytes;
-      return lengthBytes > 0;
-    }
+    const into = this.#readInto();
+    if (into) return this.#took(await into);
     const more = await this.#channel.read();
     if (!more) return false;
     this.#makeRoom(more.length);
     this.#bytes.set(more, this.#end);
     this.#end += more.length;
     return true;
+  }
+
+  /** How many bytes came, behind those that are there; undefined where the channel gives its own. */
+  #readInto(): Promise<number> | undefined {
+    if (!this.#channel.readInto) return undefined;
+    this.#makeRoom(READ_BYTES);
+    return this.#channel.readInto(this.#bytes.subarray(this.#end));
+  }
+  #took(lengthBytes: number): boolean {
+    this.#end += lengthBytes;
+    return lengthBytes > 0;
   }
 
   #makeRoom(lengthBytes: number): void {

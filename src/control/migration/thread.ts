@@ -63,7 +63,7 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
   let outgoing: OutgoingMigration | undefined;
   let incoming: IncomingMigration | undefined;
   let parameters: Parameters | undefined;
-  const { channels, faults, returnPaths } = host.link;
+  const { channels, faults, returnPaths, rehearse } = host.link;
   const functions: MigrationFunctions = {
     send(address: ChannelAddress, initial: Parameters, options: SendOptions) {
       parameters = initial;
@@ -74,12 +74,13 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
         machine,
         observer,
         returnPaths,
+        rehearse,
         parameters: () => parameters ?? initial,
       });
       return outgoing.run(() => channels.connect(address));
     },
     listen(address: ChannelAddress, options: ReceiveOptions) {
-      incoming = new IncomingMigration({ ...options, ...host, channels, faults, memory, machine, observer });
+      incoming = new IncomingMigration({ ...options, ...host, channels, faults, rehearse, memory, machine, observer });
       return incoming.listen(address);
     },
     load: async () => incoming?.load(),

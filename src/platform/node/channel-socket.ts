@@ -16,19 +16,22 @@ const SHORT_BYTES = 16 << 10;
 
 function directChannel(socket: Socket, direct: DirectSocket): ByteChannel {
   const stream = streamChannel(undefined, socket, async () => {});
-  const readable = async (): Promise<void> => {
-    await direct.readable();
-    if (socket.destroyed) throw socket.errored ?? new Error("the connection was closed");
-  };
+  const whenReadable = (tell: (error?: unknown) => void): void =>
+    direct.whenReadable(() =>
+      tell(socket.destroyed ? (socket.errored ?? new Error("the connection was closed")) : undefined),
+    );
   return {
     ...stream,
     ...directReader(direct, {
-      readable,
+      whenReadable,
       turn: () => new Promise((resolve) => setImmediate(resolve)),
       waitsCheaply: true,
     }),
     direct: direct.access,
-    readable,
+    readable: () =>
+      new Promise((resolve, reject) => {
+        whenReadable((error) => (error === undefined ? resolve() : reject(error)));
+      }),
     async write(bytes) {
       const isAlone = bytes.length <= SHORT_BYTES && socket.writableLength === 0 && !socket.destroyed;
       const written = isAlone ? direct.write(bytes) : 0;

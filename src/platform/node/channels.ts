@@ -9,6 +9,7 @@ import { oneLine } from "#core/one-line.ts";
 import { commandChannel } from "#platform/node/channel-command.ts";
 import { descriptorChannel, fileChannel } from "#platform/node/channel-file.ts";
 import { socketChannel } from "#platform/node/channel-socket.ts";
+import { socketPair } from "#platform/node/socket-pair.ts";
 import { removeStaleSocket } from "#platform/node/stale-socket.ts";
 
 /** A stream that cannot be opened; the message says what failed. */
@@ -23,6 +24,10 @@ export function nodeChannels(): Channels {
   return {
     connect: (address) => opening("cannot open", address, () => connectTo(address)),
     listen: (address, connections = 1) => opening("cannot listen on", address, () => listenOn(address, connections)),
+    async pair() {
+      const sockets = await socketPair();
+      return sockets && [socketChannel(sockets[0]), socketChannel(sockets[1])];
+    },
     turn: () => new Promise((resolve) => setImmediate(resolve)),
   };
 }

@@ -19,8 +19,8 @@ const WORDS = 2;
 /** The owner's side. */
 export type DirectSocket = DirectChannel & {
   readonly access: DirectAccess;
-  /** Resolves when a read will not find nothing, or the socket is closed. */
-  readable(): Promise<void>;
+  /** Calls once when a read will not find nothing, or the socket is closed. */
+  whenReadable(tell: () => void): void;
   /** How many of the bytes have gone out, without waiting. A failure shows in what the stream writes next. */
   write(bytes: Uint8Array): number;
 };
@@ -62,13 +62,12 @@ export function directSocket(socket: Socket): DirectSocket | undefined {
   return {
     ...openDirect(access),
     access,
-    readable: () =>
-      new Promise((resolve) => {
-        if (socket.destroyed) return resolve();
-        waiting.push(resolve);
-        handle.reading = true;
-        handle.readStart();
-      }),
+    whenReadable(tell) {
+      if (socket.destroyed) return tell();
+      waiting.push(tell);
+      handle.reading = true;
+      handle.readStart();
+    },
     write(bytes) {
       try {
         return writeSync(access.descriptor, bytes);

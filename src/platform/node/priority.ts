@@ -15,31 +15,45 @@ export function raisePriority(steps: number): void {
   // Of other systems 0 means the whole process.
   if (process.platform !== "linux") return;
   try {
-    setPriority(0, -steps);
+    setPriority(0, 0 - steps);
   } catch {
     // Not allowed.
   }
 }
 
-/** sched(7): runs before every thread that is not of this kind, as soon as it may. */
-const [SCHED_FIFO, LEAST_PRIORITY] = [1, 1];
+/** sched(7). FIFO runs before every thread that is not of its kind, as soon as it may. */
+const [SCHED_OTHER, SCHED_FIFO] = [0, 1];
+const LEAST_PRIORITY = 1;
 /** Of setpriority(2), where that is not to be had: as much as there is, or nearly. */
 const FIRST_STEPS = 15;
 
+/** Whether the thread that opened it runs as soon as it has something to do. */
+export type Urgency = { raise(): void; lower(): void };
+
 /**
- * The calling thread runs as soon as it has something to do, on Linux, to a privileged process; a thread of the usual kind
- * waits for the end of another's time slice, a millisecond or more, whatever its priority. It must sleep most of the time.
- * The call comes by koffi, a package that need not be there.
+ * Undefined where the host does not allow it: it is Linux, to a privileged process. A thread of the usual kind waits for
+ * the end of another's time slice, a millisecond or more, whatever its priority; one that was raised must sleep most of
+ * the time. The call comes by koffi, a package that need not be there.
  */
-export async function runAtOnce(): Promise<void> {
-  raisePriority(FIRST_STEPS);
-  if (process.platform !== "linux") return;
+export async function openUrgency(): Promise<Urgency | undefined> {
+  if (process.platform !== "linux") return undefined;
   try {
     const { default: koffi } = await import("koffi");
-    koffi.load(null).func("int sched_setscheduler(int, int, void *)")(0, SCHED_FIFO, Int32Array.of(LEAST_PRIORITY));
+    const schedule = koffi.load(null).func("int sched_setscheduler(int, int, void *)");
+    const [first, usual] = [Int32Array.of(LEAST_PRIORITY), Int32Array.of(0)];
+    const lower = (): boolean => schedule(0, SCHED_OTHER, usual) === 0;
+    const raise = (): boolean => schedule(0, SCHED_FIFO, first) === 0;
+    return raise() && lower() ? { raise, lower } : undefined;
   } catch {
     // Not there.
+    return undefined;
   }
+}
+
+/** The calling thread runs as soon as it has something to do, or sooner than others at least. */
+export async function runAtOnce(): Promise<void> {
+  raisePriority(FIRST_STEPS);
+  (await openUrgency())?.raise();
 }
 
 /**

@@ -45,10 +45,15 @@ export async function openWakePipe(): Promise<WakePipe | undefined> {
   return {
     descriptor,
     close,
-    async untilWoken() {
-      do await direct.readable();
-      while (direct.read(bytes) === undefined && !socket.destroyed);
-    },
+    untilWoken: () =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (direct.read(bytes) === undefined && !socket.destroyed) direct.whenReadable(look);
+          else resolve();
+        };
+        // A read that finds nothing costs more than to wait.
+        direct.whenReadable(look);
+      }),
   };
 }
 

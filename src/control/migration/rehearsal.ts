@@ -1,0 +1,85 @@
+/**
+ * A postcopy in miniature, both ends of it in the link's thread, while nobody waits: code that runs for the first time
+ * takes milliseconds, and the first wanted pages of a real one would pass it.
+ *
+ *   a page is wanted -> request -> connection -> page -> connection -> in place;   and the next one
+ */
+import { blocktimeMemory, PagePlacer } from "#control/migration/page-placer.ts";
+import { type FaultHost, FaultService } from "#control/migration/fault-service.ts";
+import { RamSaver } from "#control/migration/ram-save.ts";
+import { ReturnPathService } from "#control/migration/return-path-service.ts";
+import { PAGE_BYTES } from "#control/migration/wire.ts";
+import type { ByteChannel, Channels } from "#core/host.ts";
+import { NO_TRACE } from "#core/trace.ts";
+import { layoutMemory } from "#cpu/vcpu/layout.ts";
+import { MigrationMemory } from "#machine/migration-memory.ts";
+import { PageFaults, type WakeBy } from "#machine/page-faults.ts";
+
+/** Enough for the engine's first compiler, of which the second one makes little more. */
+const PAGES = 256;
+const BLOCK = { name: "rehearsal", sizeBytes: PAGES * PAGE_BYTES };
+
+export type RehearsalHost = FaultHost & {
+  readonly channels: Pick<Channels, "pair">;
+  /** Wakes by what `openSignal` gives. */
+  readonly wakeBy?: WakeBy | undefined;
+};
+
+/** Resolves when it is over; rejects with what an end said. Does nothing where the host has no pairs of connections. */
+export async function rehearse(host: RehearsalHost): Promise<void> {
+  const stream = await host.channels.pair?.();
+  const urgent = await host.channels.pair?.();
+  try {
+    if (stream && urgent) await wantAll({ ...host, trace: NO_TRACE }, stream, urgent);
+  } finally {
+    for (const channel of [...(stream ?? []), ...(urgent ?? [])]) channel.abort();
+  }
+}
+
+type Pair = readonly [ByteChannel, ByteChannel];
+
+async function wantAll(host: RehearsalHost, [near, far]: Pair, [urgentNear, urgentFar]: Pair): Promise<void> {
+  const [here, there] = [scratchMemory(1), scratchMemory(0)];
+  const waiters = new PageFaults(here.memory, layoutMemory(1, [BLOCK]), host.wakeBy);
+  const ram = new RamSaver(there);
+  ram.sendAllBut(BLOCK.name, new Uint8Array(PAGES / 8));
+  new Uint8Array(there.memory, ...rangeOf(there)).fill(1);
+  const returnPaths = new ReturnPathService(there);
+  returnPaths.sendWanted(far, urgentFar, ram.state);
+  const faults = new FaultService(here, host);
+  here.faults.expect(here.faults.pageOf(rangeOf(here)[0]), PAGES);
+  const blocktime = blocktimeMemory(here);
+  new PagePlacer(here, host, blocktime).reset();
+  faults.start({ blocks: [BLOCK], blocktime });
+  faults.requestBy(near);
+  const nothing = (): void => {};
+  const ends = [
+    returnPaths.read(far, { pong: nothing, wanted: nothing, received: nothing, resumed: nothing }),
+    faults.loadUrgent(urgentNear),
+  ];
+  // They end with their connections.
+  for (const end of ends) end.catch(nothing);
+  const first = here.faults.pageOf(rangeOf(here)[0]);
+  const all = async (): Promise<void> => {
+    for (let page = first; page < first + PAGES; page++) await waiters.want(page, host.clock.nowNs());
+  };
+  try {
+    await Promise.race([all(), ...ends]);
+  } finally {
+    faults.end();
+    returnPaths.end(far);
+  }
+}
+
+/** Of a machine that never runs. */
+function scratchMemory(vcpus: number): MigrationMemory {
+  const layout = layoutMemory(vcpus, [BLOCK]);
+  const pages = layout.totalBytes / 65_536;
+  return new MigrationMemory(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }), layout);
+}
+
+function rangeOf({ blocks }: MigrationMemory): [number, number] {
+  const [block] = blocks;
+  if (!block) throw new Error("there is no block");
+  return [block.host, block.sizeBytes];
+}
