@@ -141,6 +141,7 @@ async function load({ migration }: Board, channels: ByteChannel[], postcopy: boo
   const incoming = new IncomingMigration({
     hurry: () => {},
     faults: new FaultService(migration.ram, { clock }),
+    rehearse: async () => {},
     freshBlocks: [],
     memory: migration.ram,
     machine: {

@@ -10,11 +10,18 @@ import { nodeClock } from "#platform/node/clock.ts";
 import { runAtOnce } from "#platform/node/priority.ts";
 import { openWakePipe, wakeByPipe } from "#platform/node/wake-pipe.ts";
 
-parentPort?.once("message", ({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage) => {
+parentPort?.once("message", async ({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage) => {
   // For a quarter of a millisecond at a time at most, a piece of the stream, and somebody waits for it.
-  void runAtOnce();
+  const urgency = await runAtOnce();
   const { trace } = makeLog(logConfig, openSink(log));
-  const host = { clock: nodeClock(), channels: nodeChannels(), openSignal: openWakePipe, wakeBy: wakeByPipe, trace };
+  const host = {
+    clock: nodeClock(),
+    channels: nodeChannels(),
+    openSignal: openWakePipe,
+    wakeBy: wakeByPipe,
+    urgency,
+    trace,
+  };
   const abort = runLinkThread(new MigrationMemory(memory, layout), host, nodePort(port));
   // Whatever ends this thread but for its host, the other one must not read what has been closed.
   process.once("exit", abort);

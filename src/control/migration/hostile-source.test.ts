@@ -123,6 +123,7 @@ async function start({ preempt = false, load = loadSection } = {}) {
   const incoming = new IncomingMigration({
     hurry: () => {},
     faults: new FaultService(memory, { clock }),
+    rehearse: async () => {},
     freshBlocks: [],
     memory,
     machine: {

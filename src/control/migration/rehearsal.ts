@@ -14,24 +14,30 @@ import { NO_TRACE } from "#core/trace.ts";
 import { layoutMemory } from "#cpu/vcpu/layout.ts";
 import { MigrationMemory } from "#machine/migration-memory.ts";
 import { PageFaults, type WakeBy } from "#machine/page-faults.ts";
+import type { Urgency } from "#machine/vcpu-thread.ts";
 
-/** Enough for the engine's first compiler, of which the second one makes little more. */
 const PAGES = 256;
+/** So that the engine's last compiler has come to it, too. */
+const ROUNDS = 8;
 const BLOCK = { name: "rehearsal", sizeBytes: PAGES * PAGE_BYTES };
 
 export type RehearsalHost = FaultHost & {
   readonly channels: Pick<Channels, "pair">;
   /** Wakes by what `openSignal` gives. */
   readonly wakeBy?: WakeBy | undefined;
+  /** Of the calling thread, which has it; the rehearsal does without. */
+  readonly urgency?: Urgency | undefined;
 };
 
 /** Resolves when it is over; rejects with what an end said. Does nothing where the host has no pairs of connections. */
 export async function rehearse(host: RehearsalHost): Promise<void> {
   const stream = await host.channels.pair?.();
   const urgent = await host.channels.pair?.();
+  host.urgency?.lower();
   try {
     if (stream && urgent) await wantAll({ ...host, trace: NO_TRACE }, stream, urgent);
   } finally {
+    host.urgency?.raise();
     for (const channel of [...(stream ?? []), ...(urgent ?? [])]) channel.abort();
   }
 }
@@ -42,16 +48,13 @@ async function wantAll(host: RehearsalHost, [near, far]: Pair, [urgentNear, urge
   const [here, there] = [scratchMemory(1), scratchMemory(0)];
   const waiters = new PageFaults(here.memory, layoutMemory(1, [BLOCK]), host.wakeBy);
   const ram = new RamSaver(there);
-  ram.sendAllBut(BLOCK.name, new Uint8Array(PAGES / 8));
   new Uint8Array(there.memory, ...rangeOf(there)).fill(1);
   const returnPaths = new ReturnPathService(there);
   returnPaths.sendWanted(far, urgentFar, ram.state);
   const faults = new FaultService(here, host);
-  here.faults.expect(here.faults.pageOf(rangeOf(here)[0]), PAGES);
   const blocktime = blocktimeMemory(here);
   new PagePlacer(here, host, blocktime).reset();
   faults.start({ blocks: [BLOCK], blocktime });
-  faults.requestBy(near);
   const nothing = (): void => {};
   const ends = [
     returnPaths.read(far, { pong: nothing, wanted: nothing, received: nothing, resumed: nothing }),
@@ -61,7 +64,12 @@ async function wantAll(host: RehearsalHost, [near, far]: Pair, [urgentNear, urge
   for (const end of ends) end.catch(nothing);
   const first = here.faults.pageOf(rangeOf(here)[0]);
   const all = async (): Promise<void> => {
-    for (let page = first; page < first + PAGES; page++) await waiters.want(page, host.clock.nowNs());
+    for (let round = 0; round < ROUNDS; round++) {
+      ram.sendAllBut(BLOCK.name, new Uint8Array(PAGES / 8));
+      here.faults.expect(first, PAGES);
+      faults.requestBy(near);
+      for (let page = first; page < first + PAGES; page++) await waiters.want(page, host.clock.nowNs());
+    }
   };
   try {
     await Promise.race([all(), ...ends]);

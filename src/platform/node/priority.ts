@@ -50,10 +50,12 @@ export async function openUrgency(): Promise<Urgency | undefined> {
   }
 }
 
-/** The calling thread runs as soon as it has something to do, or sooner than others at least. */
-export async function runAtOnce(): Promise<void> {
+/** The calling thread runs as soon as it has something to do, or sooner than others at least. What was raised is the result. */
+export async function runAtOnce(): Promise<Urgency | undefined> {
   raisePriority(FIRST_STEPS);
-  (await openUrgency())?.raise();
+  const urgency = await openUrgency();
+  urgency?.raise();
+  return urgency;
 }
 
 /**
