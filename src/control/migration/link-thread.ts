@@ -41,10 +41,15 @@ export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: Thr
   const server = new ChannelServer(host.channels);
   const faults = new FaultService(memory, host);
   const returnPaths = new ReturnPathService(memory);
+  /** Somebody waits for pages, or is about to. */
+  let isEarnest = false;
   const functions: LinkFunctions = {
     ...server.functions,
-    rehearse: () => rehearse(host),
-    startFaults: (options) => faults.start(options),
+    rehearse: () => rehearse(host, () => isEarnest),
+    startFaults(options) {
+      isEarnest = true;
+      faults.start(options);
+    },
     requestBy: (id) => faults.requestBy(id === undefined ? undefined : server.channel(id)),
     loadUrgent: (id) => faults.loadUrgent(server.channel(id)),
     endFaults: () => faults.end(),
@@ -55,7 +60,10 @@ export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: Thr
         received: (pages) => calls.call("received", id, pages),
         resumed: () => calls.tell("resumed", id),
       }),
-    sendWanted: (id, urgent, ram) => returnPaths.sendWanted(server.channel(id), server.channel(urgent), ram),
+    sendWanted(id, urgent, ram) {
+      isEarnest = true;
+      returnPaths.sendWanted(server.channel(id), server.channel(urgent), ram);
+    },
     endWanted: (id) => returnPaths.endWanted(server.channel(id)),
     endReturnPath: (id) => returnPaths.end(server.channel(id)),
   };

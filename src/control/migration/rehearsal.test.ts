@@ -4,13 +4,16 @@ import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeClock } from "#platform/node/clock.ts";
 import { openWakePipe, wakeByPipe } from "#platform/node/wake-pipe.ts";
 
-test("a rehearsal goes through and ends", async () => {
+test.each([
+  ["goes through and ends", () => false],
+  ["ends when it is in the way", () => true],
+])("a rehearsal %s", async (_, isOver) => {
   const channels = nodeChannels();
   let pairs = 0;
   const pair = async (): ReturnType<NonNullable<typeof channels.pair>> => {
     pairs += 1;
     return channels.pair?.();
   };
-  await rehearse({ clock: nodeClock(), openSignal: openWakePipe, wakeBy: wakeByPipe, channels: { pair } });
+  await rehearse({ clock: nodeClock(), openSignal: openWakePipe, wakeBy: wakeByPipe, channels: { pair } }, isOver);
   expect(pairs).toBe(2);
 });

@@ -29,13 +29,16 @@ export type RehearsalHost = FaultHost & {
   readonly urgency?: Urgency | undefined;
 };
 
-/** Resolves when it is over; rejects with what an end said. Does nothing where the host has no pairs of connections. */
-export async function rehearse(host: RehearsalHost): Promise<void> {
+/**
+ * Resolves when it is over, which is soon once `isOver` says so; rejects with what an end said. Does nothing where the host
+ * has no pairs of connections.
+ */
+export async function rehearse(host: RehearsalHost, isOver: () => boolean): Promise<void> {
   const stream = await host.channels.pair?.();
   const urgent = await host.channels.pair?.();
   host.urgency?.lower();
   try {
-    if (stream && urgent) await wantAll({ ...host, trace: NO_TRACE }, stream, urgent);
+    if (stream && urgent) await wantAll({ ...host, trace: NO_TRACE }, isOver, stream, urgent);
   } finally {
     host.urgency?.raise();
     for (const channel of [...(stream ?? []), ...(urgent ?? [])]) channel.abort();
@@ -44,7 +47,12 @@ export async function rehearse(host: RehearsalHost): Promise<void> {
 
 type Pair = readonly [ByteChannel, ByteChannel];
 
-async function wantAll(host: RehearsalHost, [near, far]: Pair, [urgentNear, urgentFar]: Pair): Promise<void> {
+async function wantAll(
+  host: RehearsalHost,
+  isOver: () => boolean,
+  [near, far]: Pair,
+  [urgentNear, urgentFar]: Pair,
+): Promise<void> {
   const [here, there] = [scratchMemory(1), scratchMemory(0)];
   const waiters = new PageFaults(here.memory, layoutMemory(1, [BLOCK]), host.wakeBy);
   const ram = new RamSaver(there);
@@ -64,11 +72,11 @@ async function wantAll(host: RehearsalHost, [near, far]: Pair, [urgentNear, urge
   for (const end of ends) end.catch(nothing);
   const first = here.faults.pageOf(rangeOf(here)[0]);
   const all = async (): Promise<void> => {
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < ROUNDS && !isOver(); round++) {
       ram.sendAllBut(BLOCK.name, new Uint8Array(PAGES / 8));
       here.faults.expect(first, PAGES);
       faults.requestBy(near);
-      for (let page = first; page < first + PAGES; page++) await waiters.want(page, host.clock.nowNs());
+      for (let page = first; page < first + PAGES && !isOver(); page++) await waiters.want(page, host.clock.nowNs());
     }
   };
   try {
