@@ -7,7 +7,7 @@ function withMachine(sourceState = "running") {
   let tell: (event: MachineEvent) => void = () => {};
   const machine = { on: (listener: typeof tell) => (tell = listener), migration: { runState: sourceState } };
   const run = new RunState(machine as unknown as Machine);
-  return { run, tell: (kind: "stop" | "resume" | "loaded") => tell({ kind }) };
+  return { run, tell: (kind: "stop" | "resume" | "loaded", why: { ioError?: true } = {}) => tell({ kind, ...why }) };
 }
 
 test.each([
@@ -53,4 +53,13 @@ test("while it is stopped for a snapshot it says so; one that stood already does
   tell("resume");
   tell("stop");
   expect(run.name).toBe("paused");
+});
+
+test("a machine that stops because its disk has failed says so", () => {
+  const { run, tell } = withMachine();
+  tell("resume");
+  tell("stop", { ioError: true });
+  expect([run.name, run.needsReset]).toEqual(["io-error", false]);
+  tell("resume");
+  expect(run.name).toBe("running");
 });

@@ -1,7 +1,7 @@
 /**
  * What the machine is doing, in the words of `query-status`, and the steps between them.
  *
- *   prelaunch -> running <-> paused;  running -> shutdown -> (reset) -> prelaunch
+ *   prelaunch -> running <-> paused, io-error;  running -> shutdown -> (reset) -> prelaunch
  *   inmigrate -> running, or what it was at the source;  running -> save-vm, restore-vm -> running
  *
  * Migration sets its own states by {@link RunState.set}. Thread: machine.
@@ -79,7 +79,8 @@ export class RunState {
 
   #follow(event: MachineEvent): void {
     if (event.kind === "resume") this.#name = "running";
-    else if (event.kind === "stop" && this.#name === "running") this.#name = this.#stoppedFor;
+    else if (event.kind === "stop" && this.#name === "running")
+      this.#name = event.ioError ? "io-error" : this.#stoppedFor;
     else if (event.kind === "loaded" && this.#name === "inmigrate") this.#name = this.#arrived();
     else if (event.kind === "shutdown") this.#name = "shutdown";
     else if (event.kind === "reset" && !this.isRunning && this.#name !== "inmigrate") this.#name = "prelaunch";

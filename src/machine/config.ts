@@ -4,6 +4,7 @@
  */
 
 import type { LogConfig } from "#core/log.ts";
+import type { ErrorPolicy } from "#io/block/block-failure.ts";
 
 /** A machine to build. Sizes are in bytes. */
 export type MachineConfig = {
@@ -97,6 +98,9 @@ export type DriveConfig = {
   readonly discard: boolean;
   /** `cache=unsafe` or `cache.no-flush=on`: flushes do nothing. */
   readonly noFlush: boolean;
+  /** `rerror` and `werror`, where they are given. */
+  readonly readErrors?: ErrorPolicy;
+  readonly writeErrors?: ErrorPolicy;
 };
 
 /** With `mux` several frontends share it. */

@@ -220,7 +220,8 @@ test.each<[string, readonly object[], readonly string[]]>([
     ],
     ["virtio0", "x"],
   ],
-  ["-drive file=file:a,if=none,readonly,cache=unsafe,discard=unmap,aio=threads,werror=stop,snapshot=off", [{ ...DRIVE, id: "none0", readOnly: true, noFlush: true, discard: true }], []],
+  ["-drive file=file:a,if=none,readonly,cache=unsafe,discard=unmap,aio=threads,werror=stop,snapshot=off", [{ ...DRIVE, id: "none0", readOnly: true, noFlush: true, discard: true, writeErrors: "stop" }], []],
+  ["-drive file=a,if=none,rerror=ignore,werror=report", [{ ...DRIVE, id: "none0", readErrors: "ignore", writeErrors: "report" }], []],
   ["-drive driver=raw,file.driver=file,file.filename=a,file.locking=off,if=none,cache.no-flush=on,media=disk", [{ ...DRIVE, id: "none0", noFlush: true }], []],
   [
     "-pflash a -drive if=pflash,file=b,unit=1,read-only=on",

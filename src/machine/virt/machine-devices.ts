@@ -16,6 +16,7 @@ import { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
 import { VirtioBlk } from "#hw/devices/virtio-blk.ts";
 import { VirtioConsole } from "#hw/devices/virtio-console.ts";
 import { VirtioRng } from "#hw/devices/virtio-rng.ts";
+import type { BlockFailure } from "#io/block/block-failure.ts";
 import type { DeviceConfig, MachineConfig } from "#machine/config.ts";
 import type { RtcClock } from "#machine/rtc-clock.ts";
 import { VIRT_IRQ, VIRT_MEMORY_MAP, VIRT_VIRTIO_COUNT, virtioEntry } from "#machine/virt/memory-map.ts";
@@ -59,6 +60,8 @@ export type MachineDevicePorts = {
   readonly chardevs: ReadonlyMap<string, CharBackend>;
   readonly log: Log;
   readonly rtc: RtcClock;
+  /** A drive has failed; with the action "stop" the machine is to stop. */
+  diskFailed(drive: string, failure: BlockFailure): void;
   /** The guest has changed the size of the balloon. */
   balloonChanged(guestBytes: number): void;
 };
@@ -163,9 +166,14 @@ function makeVirtio(device: DeviceConfig, config: MachineConfig, ports: MachineD
   const { driver, properties } = device;
   switch (driver) {
     case "virtio-blk-device": {
-      const disk = ports.disks.get(String(properties["drive"]));
-      if (!disk) throw new DeviceError(`-device ${driver}: drive '${String(properties["drive"])}' was not found`);
-      return new VirtioBlk(disk, blkOptions(properties));
+      const id = String(properties["drive"]);
+      const disk = ports.disks.get(id);
+      if (!disk) throw new DeviceError(`-device ${driver}: drive '${id}' was not found`);
+      const drive = config.drives.find((one) => one.id === id);
+      return new VirtioBlk(disk, {
+        ...blkOptions(properties, drive),
+        failed: (failure) => ports.diskFailed(id, failure),
+      });
     }
     case "virtio-rng-device":
       return new VirtioRng({ random: ports.random, clock: ports.clock, timers: ports.timers }, rngOptions(properties));

@@ -35,6 +35,7 @@ function board(nowNs = 0) {
     disks: new Map(),
     chardevs: new Map(),
     log: NO_LOG,
+    diskFailed: () => {},
     balloonChanged: () => {},
     rtc: { clock: { nowNs: () => 0, wallMs: () => 0 }, offsetNs: 0n },
   });

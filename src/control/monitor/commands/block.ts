@@ -1,9 +1,11 @@
 /** Disks. */
-import { hmpCommand, type MonitorModule, qmpCommand } from "#control/monitor/command.ts";
+import { hmpCommand, type MonitorModule, qmpCommand, qmpEvent } from "#control/monitor/command.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
 import { deviceOfDrive, peripheralPath } from "#control/monitor/inspect/devices.ts";
+import { IO_STATUS, IO_STATUSES } from "#control/monitor/io-status.ts";
 import { any, array, bool, enumeration, int, object, optional, type ReplyOf, str } from "#control/monitor/schema.ts";
 import type { DriveConfig, MachineConfig } from "#machine/config.ts";
+import { blkOptions } from "#machine/virt/virtio-options.ts";
 
 const IMAGE_INFO = object("ImageInfo", {
   filename: str,
@@ -36,7 +38,7 @@ const BLOCK_INFO = object("BlockInfo", {
   removable: bool,
   locked: bool,
   inserted: optional(BLOCK_DEVICE_INFO),
-  "io-status": optional(enumeration("BlockDeviceIoStatus", ["ok", "failed", "nospace"])),
+  "io-status": optional(enumeration("BlockDeviceIoStatus", IO_STATUSES)),
 });
 const COUNTS = object("BlockDeviceStats", {
   rd_bytes: int,
@@ -144,8 +146,49 @@ function counts({ host }: MonitorContext, drive: DriveConfig): ReplyOf<typeof CO
 
 const deviceName = (drive: DriveConfig): string => (drive.isNode ? "" : drive.id);
 
+/** What a failed read or write of a drive does, by its device's properties and its own. */
+function errorPolicies(config: MachineConfig, drive: DriveConfig) {
+  const { readErrors = "report", writeErrors = "enospc" } = blkOptions(
+    deviceOfDrive(config, drive.id)?.properties ?? {},
+    drive,
+  );
+  return { readErrors, writeErrors };
+}
+function stopsOnErrors(config: MachineConfig, drive: DriveConfig): boolean {
+  if (!deviceOfDrive(config, drive.id)) return false;
+  const { readErrors, writeErrors } = errorPolicies(config, drive);
+  return readErrors === "stop" || writeErrors === "stop" || writeErrors === "enospc";
+}
+
 export const BLOCK: MonitorModule = {
   title: "Disks",
+  start(context) {
+    // It follows the machine from now on.
+    context.part(IO_STATUS);
+    context.machine?.on((event) => {
+      if (event.kind !== "io-error") return;
+      const drive = context.config.drives.find(({ id }) => id === event.drive);
+      if (!drive) return;
+      context.emit("BLOCK_IO_ERROR", {
+        device: deviceName(drive),
+        "node-name": nodeName(context.config, drive),
+        operation: event.operation,
+        action: event.action,
+        ...(stopsOnErrors(context.config, drive) && { nospace: event.isOutOfSpace }),
+        reason: event.reason,
+      });
+    });
+  },
+  events: [
+    qmpEvent("BLOCK_IO_ERROR", "A disk has failed. With the action `stop` the machine stops, and STOP follows.", {
+      device: str,
+      "node-name": optional(str),
+      operation: enumeration("IoOperationType", ["read", "write"]),
+      action: enumeration("BlockErrorAction", ["ignore", "report", "stop"]),
+      nospace: optional(bool),
+      reason: str,
+    }),
+  ],
   commands: [
     qmpCommand({
       name: "query-block",
@@ -155,7 +198,7 @@ export const BLOCK: MonitorModule = {
         attachedDrives(context).map((drive) => {
           const qdev = qdevOf(context.config, drive);
           return {
-            "io-status": "ok" as const,
+            ...(stopsOnErrors(context.config, drive) && { "io-status": context.part(IO_STATUS).of(drive.id) }),
             device: deviceName(drive),
             locked: false,
             removable: false,
@@ -232,9 +275,11 @@ function describeDrive(context: MonitorContext, drive: DriveConfig, isVerbose: b
   const name = nodeName(config, drive);
   const title = drive.isNode ? name : `${drive.id} (${name})`;
   const qdev = qdevOf(config, drive);
+  const status = context.part(IO_STATUS).of(drive.id);
   const lines = [
     `${title}: ${drive.file} (${drive.format}${drive.readOnly ? ", read-only" : ""})`,
     ...(qdev === undefined ? [] : [`    Attached to:      ${qdev}`]),
+    ...(stopsOnErrors(config, drive) && status !== "ok" ? [`    I/O status:       ${status}`] : []),
     `    Cache mode:       writeback${drive.noFlush ? ", ignore flushes" : ""}`,
     ...(isVerbose ? [`    Virtual size:     ${host.drive(drive.id)?.sizeBytes ?? 0} bytes`] : []),
   ];

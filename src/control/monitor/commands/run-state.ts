@@ -1,6 +1,7 @@
 /** Start, stop, reset, the end, and the events of them. */
 import { hmpCommand, type MonitorModule, qmpCommand, qmpEvent } from "#control/monitor/command.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
+import { IO_STATUS } from "#control/monitor/io-status.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import { bool, enumeration, object, optional } from "#control/monitor/schema.ts";
 import { RUN_STATES } from "#control/run-state.ts";
@@ -19,9 +20,11 @@ const SHUTDOWN_CAUSE = enumeration("ShutdownCause", [
 ]);
 const CAUSE = { guest: bool, reason: SHUTDOWN_CAUSE };
 
-async function resume({ machine, run, host }: MonitorContext): Promise<void> {
+async function resume(context: MonitorContext): Promise<void> {
+  const { machine, run, host } = context;
   if (run.needsReset) throw new QmpError("Resetting the Virtual Machine is required");
   if (run.name === "finish-migrate") throw new QmpError("Migration is not finalized yet");
+  context.part(IO_STATUS).clear();
   if (machine?.migration.isLoading) host.migration?.startWhenLoaded();
   else if (machine) await machine.start();
   else run.set("running");
@@ -55,6 +58,7 @@ export const RUN_STATE: MonitorModule = {
             reason: event.byGuest ? "guest-reset" : "host-qmp-system-reset",
           });
         case "balloon":
+        case "io-error":
         case "loaded":
           return undefined;
         default: {
