@@ -164,6 +164,7 @@ for (const [from, to] of CELLS) {
     const file = newDisk();
     const side = await start(destination, `file=${file}`, "-incoming", `exec:cat ${stream}`);
     while ((await status(side)) === "inmigrate") await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await status(side)).toBe("io-error");
     await side.client.result("cont");
     await side.terminal.waitFor(/0001\n/, LIMIT_MS);
     const bytes = readFileSync(file);

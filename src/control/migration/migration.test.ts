@@ -18,7 +18,11 @@ function withThread() {
     onEnd: () => {},
     terminate: async () => {},
   };
-  const machine = { migration: { isLoading: false, ram: { faults: { missingCount: 0 } } }, config: {} };
+  const machine = {
+    on: () => () => {},
+    migration: { isLoading: false, ram: { faults: { missingCount: 0 } } },
+    config: {},
+  };
   const migration = new Migration(machine as unknown as Machine, { startMigration: () => thread });
   return {
     migration,

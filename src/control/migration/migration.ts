@@ -24,6 +24,7 @@ import {
   type MigrationStatus,
 } from "#control/migration/status.ts";
 import type { MachineThreadFunctions, MigrationFunctions, MigrationThreadData } from "#control/migration/thread.ts";
+import { RunState } from "#control/run-state.ts";
 import type { Machine } from "#machine/machine.ts";
 
 /** A thread that runs `runMigrationThread`. */
@@ -47,6 +48,8 @@ type Calls = ThreadCalls<MigrationFunctions>;
 type Running = { readonly calls: Calls; readonly direction: "out" | "in"; terminate(): Promise<void> };
 
 export class Migration {
+  /** What the machine is doing; its migrations are a part of that. */
+  readonly run: RunState;
   readonly #machine: Machine;
   readonly #host: MigrationHost;
   readonly #capabilities = new Capabilities();
@@ -63,6 +66,7 @@ export class Migration {
   #startAsked: boolean | undefined;
 
   constructor(machine: Machine, host: MigrationHost) {
+    this.run = new RunState(machine);
     this.#machine = machine;
     this.#host = host;
   }
@@ -77,7 +81,10 @@ export class Migration {
   migrate(target: MigrationTarget): void {
     const asked = parseTarget(target);
     if (this.isActive) throw new MigrationError("There's a migration process in progress");
-    if (this.#machine.migration.isLoading) throw new MigrationError("the machine has not come yet");
+    if (this.#machine.migration.isLoading) throw new MigrationError("Guest is waiting for an incoming migration");
+    if (this.run.name === "postmigrate") {
+      throw new MigrationError("Can't migrate the vm that was paused due to previous migration");
+    }
     if (this.#machine.migration.ram.faults.missingCount > 0) {
       throw new MigrationError("the machine's memory is still coming; try again in a few seconds");
     }
@@ -121,6 +128,7 @@ export class Migration {
     const preempt = this.#capabilities.has("postcopy-preempt");
     if (preempt && isDescriptor(asked)) throw new MigrationError(NEEDS_CHANNELS);
     const address = resolveNames(asked, target.descriptors);
+    this.run.set("inmigrate");
     const running = this.#start("in");
     this.#observe("setup", { status: "setup" });
     try {
@@ -252,7 +260,7 @@ export class Migration {
   #start(direction: Running["direction"]): Running {
     const { memory, layout } = this.#machine;
     const thread = this.#host.startMigration({ memory, layout });
-    const functions = machineFunctions(this.#machine);
+    const functions = machineFunctions(this.#machine, this.run);
     const own: MachineThreadFunctions = {
       ...functions,
       runLoaded: (autostart) => functions.runLoaded(this.#startAsked ?? autostart),
@@ -309,6 +317,7 @@ export class Migration {
 
   #observe(status: MigrationStatus, info: MigrationInfo): void {
     this.#info = info;
+    if (this.isOutgoing && OVER.includes(status)) this.run.release(status === "completed");
     this.#emit({ event: "MIGRATION", data: { status } });
   }
   #emit(event: MigrationEvent): void {

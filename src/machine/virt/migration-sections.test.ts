@@ -76,6 +76,22 @@ test("a body is as long as its description says", () => {
   }
 });
 
+test("the run state of the source is one of QEMU's, or the section is refused", () => {
+  const { sections } = board();
+  const section = sections.find(({ name }) => name === "globalstate")?.section;
+  const body = (name: string): Uint8Array => {
+    const bytes = Buffer.alloc(104);
+    bytes.writeUInt32BE(name.length + 1);
+    bytes.write(name, 4);
+    return bytes;
+  };
+  section?.load(body("shutdown"), 1);
+  expect(section?.save()).toEqual(new Uint8Array(body("shutdown")));
+  for (const name of ["", "shutdow", "Running"]) {
+    expect(() => section?.load(body(name), 1)).toThrow(`unknown run state '${name}'`);
+  }
+});
+
 test("a hart is the same behind a save and a load; counters go on from where they were", () => {
   const source = board(5_000_000);
   const target = board(77);

@@ -3,7 +3,7 @@ import { Capabilities, CAPABILITY_NAMES } from "#control/migration/capabilities.
 import { migrationText, parametersText } from "#control/migration/info-text.ts";
 import { MIGRATION_COMMANDS } from "#control/migration/commands.ts";
 import type { Migration } from "#control/migration/migration.ts";
-import { MIGRATION_STATUSES, type MigrationStatus } from "#control/migration/status.ts";
+import { MIGRATION_STATUSES } from "#control/migration/status.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { DEFAULT_PARAMETERS, describeParameters, TLS_PARAMETERS } from "#control/migration/parameters.ts";
 import { hmpCommand, type MonitorModule, qmpCommand, type QmpCommand, qmpEvent } from "#control/monitor/command.ts";
@@ -11,7 +11,6 @@ import type { MonitorContext } from "#control/monitor/context.ts";
 import { DESCRIPTOR_SETS } from "#control/monitor/descriptor-sets.ts";
 import type { PassedDescriptors } from "#control/monitor/passed-descriptors.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
-import type { RunState } from "#control/run-state.ts";
 import {
   any,
   array,
@@ -76,14 +75,6 @@ const ARGUMENTS: Readonly<Record<string, Members>> = {
   },
   "migrate-recover": { uri: str },
 };
-/** At the source, behind the machine's stop. */
-const STANDS: readonly MigrationStatus[] = [
-  "pre-switchover",
-  "device",
-  "postcopy-active",
-  "postcopy-paused",
-  "postcopy-recover",
-];
 /** They may overtake others: a migration that hangs holds them up. */
 const OUT_OF_BAND: readonly string[] = ["migrate-pause", "migrate-recover"];
 
@@ -135,14 +126,6 @@ const COMMANDS: readonly QmpCommand[] = Object.keys(MIGRATION_COMMANDS).map((nam
 
 const onOff = (state: boolean): string => (state ? "on" : "off");
 
-/** The machine stands for the migration: nobody may start it, until it is known where it runs. */
-function followSource(run: RunState, status: MigrationStatus): void {
-  if (run.isRunning) return;
-  if (STANDS.includes(status)) run.set("finish-migrate");
-  else if (status === "completed") run.set("postmigrate");
-  else if (run.name === "finish-migrate") run.set("paused");
-}
-
 export const MIGRATION: MonitorModule = {
   title: "Migration",
   start(context) {
@@ -151,7 +134,6 @@ export const MIGRATION: MonitorModule = {
     migration?.on((event) => {
       const wanted = migration.capabilities().some(({ capability, state }) => capability === "events" && state);
       if (wanted) context.emit(event.event, event.data);
-      if (event.event === "MIGRATION" && migration.isOutgoing) followSource(context.run, event.data.status);
     });
   },
   commands: COMMANDS,

@@ -1,10 +1,11 @@
 /** Start, stop, reset, the end, and the events of them. */
 import { hmpCommand, type MonitorModule, qmpCommand, qmpEvent } from "#control/monitor/command.ts";
-import type { MonitorContext } from "#control/monitor/context.ts";
+import type { MonitorContext, ShutdownReason } from "#control/monitor/context.ts";
 import { IO_STATUS } from "#control/monitor/io-status.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import { bool, enumeration, object, optional } from "#control/monitor/schema.ts";
-import { RUN_STATES } from "#control/run-state.ts";
+import type { MachineEvent } from "#machine/machine.ts";
+import { RUN_STATES } from "#machine/run-states.ts";
 
 const SHUTDOWN_CAUSE = enumeration("ShutdownCause", [
   "none",
@@ -40,6 +41,13 @@ async function reset({ machine }: MonitorContext): Promise<void> {
   await machine?.pressReset();
 }
 
+function shutdownReason({ byGuest, isReset, exitCode }: MachineEvent & { kind: "shutdown" }): ShutdownReason {
+  if (!byGuest) return "host-qmp-system-reset";
+  if (isReset) return "guest-reset";
+  // The test finisher's failure, which is what a kernel does that has panicked.
+  return exitCode === 0 ? "guest-shutdown" : "guest-panic";
+}
+
 export const RUN_STATE: MonitorModule = {
   title: "Running and stopping",
   start(context) {
@@ -63,11 +71,7 @@ export const RUN_STATE: MonitorModule = {
           return undefined;
         default: {
           hasEnded = context.machine?.actions.onShutdown === "poweroff";
-          const guestReason = event.isReset ? "guest-reset" : "guest-shutdown";
-          context.emit("SHUTDOWN", {
-            guest: event.byGuest,
-            reason: event.byGuest ? guestReason : "host-qmp-system-reset",
-          });
+          context.emit("SHUTDOWN", { guest: event.byGuest, reason: shutdownReason(event) });
         }
       }
     });
