@@ -90,6 +90,9 @@ export type DriveConfig = {
   readonly id: string;
   /** Of `-blockdev`: `id` is a node's name and no drive's. */
   readonly isNode?: boolean;
+  /** With `isNode`: the name of the node of the file below, or that there is none but the file's. */
+  readonly fileNode?: string;
+  readonly isFileAlone?: boolean;
   readonly interface: "none" | "pflash" | "virtio";
   readonly index?: number;
   readonly file: string;

@@ -15,6 +15,7 @@ import { PageMissing } from "#hw/bus/page-missing.ts";
 import type { Dma } from "#hw/bus/types.ts";
 import type { BlockFailure } from "#io/block/block-failure.ts";
 import type { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
+import type { VirtioBlk } from "#hw/devices/virtio-blk.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { answerMmio } from "#machine/mmio-mailbox.ts";
 import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
@@ -197,6 +198,11 @@ export class Machine {
   /** The first balloon device, if there is one. */
   get balloon(): VirtioBalloon | undefined {
     return this.#devices.balloon;
+  }
+
+  /** The disk device that has a drive. */
+  disk(drive: string): VirtioBlk | undefined {
+    return this.#devices.disks.get(drive);
   }
 
   get isRunning(): boolean {

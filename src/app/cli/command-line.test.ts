@@ -98,6 +98,7 @@ test("the command line of a management tool for a machine without PCI", () => {
     drives: [
       {
         id: "l1f",
+        fileNode: "l1s",
         isNode: true,
         interface: "none",
         file: "d.img",
@@ -231,10 +232,10 @@ test.each<[string, readonly object[], readonly string[]]>([
     ],
     [],
   ],
-  ["-blockdev driver=file,filename=a,node-name=n", [{ ...DRIVE, id: "n", isNode: true }], []],
+  ["-blockdev driver=file,filename=a,node-name=n", [{ ...DRIVE, id: "n", isNode: true, isFileAlone: true }], []],
   ["-blockdev raw,node-name=n,file.driver=file,file.filename=a,read-only=on,file.cache.no-flush=on", [{ ...DRIVE, id: "n", isNode: true, readOnly: true, noFlush: true }], []],
-  ["-blockdev file,filename=a,node-name=s,discard=unmap,read-only=on -blockdev raw,node-name=n,file=s", [{ ...DRIVE, id: "n", isNode: true, readOnly: true }], []],
-  ["-blockdev file,filename=a,node-name=n -M virt,pflash1=n", [{ ...DRIVE, id: "n", isNode: true, interface: "pflash", index: 1 }], []],
+  ["-blockdev file,filename=a,node-name=s,discard=unmap,read-only=on -blockdev raw,node-name=n,file=s", [{ ...DRIVE, id: "n", isNode: true, fileNode: "s", readOnly: true }], []],
+  ["-blockdev file,filename=a,node-name=n -M virt,pflash1=n", [{ ...DRIVE, id: "n", isNode: true, isFileAlone: true, interface: "pflash", index: 1 }], []],
 ])("disks: %s", (line, drives, virtioDisks) => {
   const { machine } = run([...QUIET, ...words(line)]);
   expect(machine.drives).toEqual(drives.map((drive) => (virtioDisks.length > 0 ? { ...drive, interface: "none" } : drive)));

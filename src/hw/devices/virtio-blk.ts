@@ -130,6 +130,11 @@ export class VirtioBlk implements VirtioDevice {
     return legacy ? features | VIRTIO_BLK_F_SCSI | (common & ~VIRTIO_F_ANY_LAYOUT) : features | common;
   }
 
+  /** The mode of the cache, which the driver may switch. */
+  get writesBack(): boolean {
+    return this.#writeBack;
+  }
+
   connect(host: VirtioHost): void {
     this.#host = host;
   }

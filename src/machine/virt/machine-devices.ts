@@ -70,6 +70,8 @@ export type MachineDevices = {
   readonly map: MmioMap;
   readonly devices: readonly Device[];
   readonly balloon: VirtioBalloon | undefined;
+  /** By the ids of their drives. */
+  readonly disks: ReadonlyMap<string, VirtioBlk>;
 };
 
 export function makeMachineDevices(
@@ -111,7 +113,8 @@ export function makeMachineDevices(
     });
     add(index === 0 ? flash0.base : flash1.base, flash);
   });
-  const slots = virtioSlots(config, ports);
+  const disks = new Map<string, VirtioBlk>();
+  const slots = virtioSlots(config, ports, disks);
   const { dma, timers, log } = ports;
   const logError = log.writer("guest_errors");
   for (let slot = 0; slot < VIRT_VIRTIO_COUNT; slot++) {
@@ -124,7 +127,7 @@ export function makeMachineDevices(
     add(base, new VirtioMmio(transport, { forceLegacy, path }, slots[slot]));
   }
   const balloon = slots.find((device) => device instanceof VirtioBalloon);
-  return { map, devices, balloon };
+  return { map, devices, balloon, disks };
 }
 
 function ignoredWrites(sizeBytes: number): MmioRegion {
@@ -149,7 +152,11 @@ function flashStore(
 }
 
 /** A device without a bus takes the highest free slot, as in QEMU. */
-function virtioSlots(config: MachineConfig, ports: MachineDevicePorts): (VirtioDevice | undefined)[] {
+function virtioSlots(
+  config: MachineConfig,
+  ports: MachineDevicePorts,
+  disks: Map<string, VirtioBlk>,
+): (VirtioDevice | undefined)[] {
   const slots: (VirtioDevice | undefined)[] = Array.from({ length: VIRT_VIRTIO_COUNT }, () => undefined);
   for (const device of config.devices) {
     if (device.driver === "virtconsole") continue;
@@ -158,6 +165,7 @@ function virtioSlots(config: MachineConfig, ports: MachineDevicePorts): (VirtioD
     const slot = bus ? Number(bus[1]) : slots.lastIndexOf(undefined);
     if (slot < 0 || slots[slot]) throw new DeviceError(`-device ${device.driver}: no free virtio-mmio slot`);
     slots[slot] = made;
+    if (made instanceof VirtioBlk) disks.set(String(device.properties["drive"]), made);
   }
   return slots;
 }
