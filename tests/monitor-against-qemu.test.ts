@@ -142,13 +142,23 @@ const SAME_SHAPE: readonly string[] = [
   "query-iothreads",
   "qom-list-types",
   "query-command-line-options",
+  "query-migrate-capabilities",
+  "query-migrate-parameters",
 ];
 
 /** Where the commands are those of a later QEMU than 7.2. */
-const NEWER: readonly string[] = ["migrate", "migrate-incoming"].flatMap((name) => [
-  `${name}: whether uri may be absent`,
-  `${name}: QEMU has no channels`,
-]);
+const NEWER: readonly string[] = [
+  ...["migrate", "migrate-incoming"].flatMap((name) => [
+    `${name}: whether uri may be absent`,
+    `${name}: QEMU has no channels`,
+  ]),
+  ...[
+    "avail-switchover-bandwidth cpr-exec-command direct-io mode multifd-qatzip-level vcpu-dirty-limit".split(" "),
+    "x-rdma-chunk-size x-vcpu-dirty-limit-period zero-page-detection".split(" "),
+  ]
+    .flat()
+    .map((name) => `migrate-set-parameters: QEMU has no ${name}`),
+];
 /** Parameters of dirty bitmaps, which migrations here do not know, and of encryption, which may be empty or null. */
 const NOT_HERE = /^migrate-set-parameters: (ours has no block-bitmap-mapping|the type of tls-)/;
 
