@@ -271,3 +271,15 @@ test("HMP sets a parameter as a person writes it: MiB a second, suffixes, on and
   expect(await set("downtime-limit x")).toMatch(/expects a non-negative number/);
   expect(await set("multifd-channels 4")).toMatch(/can only be 2 here: there is no multifd/);
 });
+
+test("the speed that is given for the switchover decides when it is time for it", async () => {
+  const { source, destination, uri } = await pair();
+  await limit(source, SLOW);
+  await source.client.result("migrate", { uri });
+  await untilTold(source, "active");
+  expect(told(source)).not.toContain("device");
+  await source.client.result("migrate-set-parameters", { "avail-switchover-bandwidth": 1 << 30 });
+  await untilTold(source, "completed");
+  await untilTold(destination, "completed");
+  await answers(destination);
+});

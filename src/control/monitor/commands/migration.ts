@@ -178,8 +178,9 @@ export const MIGRATION: MonitorModule = {
         { name: "uri", kind: "rest" },
       ],
       help: "sends the machine to uri; with -d it does not wait for the end, with -r it goes on with a paused postcopy",
-      async run(context, args) {
-        await run(context, "migrate", { uri: args.text("uri"), ...(args.isOn("resume") && { resume: true }) });
+      async run(context, args, { descriptors }) {
+        const resume = args.isOn("resume") && { resume: true };
+        await run(context, "migrate", { uri: args.text("uri"), ...resume }, descriptors);
         if (args.isOn("detach")) return "";
         const { status = "none", "error-desc": why } = await migrationOf(context).untilOver();
         return status === "completed" ? "" : `migration ${status}${why === undefined ? "" : `: ${why}`}\n`;
@@ -189,7 +190,8 @@ export const MIGRATION: MonitorModule = {
       name: "migrate_incoming",
       parameters: [{ name: "uri", kind: "rest" }],
       help: "waits for a machine at uri, after -incoming defer",
-      run: async (context, args) => void (await run(context, "migrate-incoming", { uri: args.text("uri") })),
+      run: async (context, args, { descriptors }) =>
+        void (await run(context, "migrate-incoming", { uri: args.text("uri") }, descriptors)),
     }),
     hmpCommand({
       name: "migrate_cancel",
@@ -211,7 +213,8 @@ export const MIGRATION: MonitorModule = {
       name: "migrate_recover",
       parameters: [{ name: "uri", kind: "rest" }],
       help: "waits at uri for an interrupted postcopy to go on",
-      run: async (context, args) => void (await run(context, "migrate-recover", { uri: args.text("uri") })),
+      run: async (context, args, { descriptors }) =>
+        void (await run(context, "migrate-recover", { uri: args.text("uri") }, descriptors)),
     }),
     hmpCommand({
       name: "migrate_start_postcopy",
