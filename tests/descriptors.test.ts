@@ -386,3 +386,96 @@ test.skipIf(!sender || !hasPython)("a client that is not ours", async () => {
   expect(said).toBe("{'return': {}}\n{'return': {}}\n");
   expect(readFileSync(saved).toString("latin1", 0, 4)).toBe("QEVM");
 });
+
+test.skipIf(!sender)("HMP: getfd, closefd, and a migration over what was passed", async () => {
+  const path = join(folder, `hmp${files++}`);
+  const side = await start("-monitor", `unix:${path},server=on,wait=off`);
+  await side.terminal.waitFor(/ready/, LIMIT_MS);
+  const socket = connect(path);
+  let text = "";
+  // Without what draws the line that is typed.
+  socket.on("data", (bytes) => (text = (text + String(bytes)).replaceAll(/\u001b\[[\d;]*[A-Za-z]/g, "")));
+  const prompted = async (): Promise<string> => {
+    await until(() => text.endsWith("(qemu) "));
+    const said = text;
+    text = "";
+    return said;
+  };
+  await prompted();
+  const before = openDescriptors(side);
+  const stream = join(folder, `stream${files++}`);
+  const fd = openSync(stream, "w");
+  const pass = async (line: string): Promise<string> => {
+    (sender as DescriptorSender).send(socket, `${line}\n`, [fd]);
+    return prompted();
+  };
+  const ask = async (line: string): Promise<string> => {
+    socket.write(`${line}\n`);
+    return prompted();
+  };
+  expect(await pass("getfd a")).not.toContain("Error");
+  expect(openDescriptors(side)).toBe(before + 1);
+  expect(await ask("closefd a")).not.toContain("Error");
+  expect(await ask("closefd a")).toContain("Error: File descriptor named 'a' not found");
+  expect(await pass("getfd 0a")).toContain("expects a name not starting with a digit");
+  expect(await ask("getfd a")).toContain(NO_FD);
+  // With another command it is nobody's, and is closed when the next one comes.
+  await pass("info name");
+  await pass("getfd m");
+  expect(openDescriptors(side)).toBe(before + 1);
+  closeSync(fd);
+  expect(await ask("migrate fd:m")).not.toMatch(/Error|failed/);
+  expect(readFileSync(stream).subarray(0, 4).toString()).toBe("QEVM");
+  await until(() => openDescriptors(side) === before);
+  socket.destroy();
+});
+
+test.skipIf(!sender)(
+  "of two that take up a postcopy at once one does, and the other's descriptor is closed",
+  async () => {
+    const [source, destination] = await Promise.all([start(), start("-incoming", "defer")]);
+    await source.terminal.waitFor(/ready/, LIMIT_MS);
+    for (const side of [source, destination]) {
+      await begin(side);
+      await capabilities(side, "postcopy-ram", "return-path");
+    }
+    await source.client.result("migrate-set-parameters", { "max-bandwidth": 30_000, "max-postcopy-bandwidth": 30_000 });
+    await destination.client.result("migrate-incoming", { uri: "tcp:127.0.0.1:0" });
+    const port = async (): Promise<number> => {
+      const { "socket-address": where } = (await destination.client.result("query-migrate")) as {
+        readonly "socket-address": readonly { readonly port: string }[];
+      };
+      return Number(where[0]?.port);
+    };
+    await source.client.result("migrate", { uri: `tcp:127.0.0.1:${await port()}` });
+    await become(source, "active");
+    await source.client.result("migrate-start-postcopy");
+    await become(destination, "postcopy-active");
+    await become(source, "postcopy-active");
+    await source.client.result("migrate-pause");
+    await become(source, "postcopy-paused");
+    await become(destination, "postcopy-paused");
+    await destination.client.result("migrate-recover", { uri: "tcp:127.0.0.1:0" });
+    const connection = await connectedSocket(await port());
+    const passed = await source.client.pass(sender as DescriptorSender, [connection.fd], "getfd", { fdname: "a" });
+    expect(passed).toEqual({ return: {} });
+    connection.close();
+    const [near, far] = (sender as DescriptorSender).socketPair();
+    await getfd(source, "b", near);
+    const before = openDescriptors(source);
+    await source.client.result("migrate-set-parameters", { "max-postcopy-bandwidth": 0 });
+    const resume = (name: string): string =>
+      JSON.stringify({ execute: "migrate", arguments: { uri: `fd:${name}`, resume: true } });
+    source.client.write(resume("a") + resume("b"));
+    expect(await source.client.next()).toEqual({ return: {} });
+    expect(await source.client.next()).toMatchObject({
+      error: { desc: "Cannot resume if there is no paused migration" },
+    });
+    await become(source, "completed");
+    await become(destination, "completed");
+    // Both are closed by then.
+    await source.client.execute("closefd", { fdname: "b" });
+    await until(() => openDescriptors(source) <= before - 2);
+    closeSync(far);
+  },
+);

@@ -243,3 +243,43 @@ test("migrate_cancel: the machine goes on at the source, and can be moved again"
   await untilTold(other, "completed");
   await answers(other);
 });
+
+test("HMP sets a parameter as a person writes it: MiB a second, suffixes, on and off", async () => {
+  const { client } = await start("-S");
+  const hmp = (line: string): Promise<unknown> => client.result("human-monitor-command", { "command-line": line });
+  const set = (line: string): Promise<unknown> => hmp(`migrate_set_parameter ${line}`);
+  for (const line of [
+    "max-bandwidth 100",
+    "max-postcopy-bandwidth 2M",
+    "downtime-limit 20",
+    "cpu-throttle-tailslow on",
+    "avail-switchover-bandwidth 1.5G",
+    'tls-creds ""',
+    "multifd-channels 2",
+  ]) {
+    expect([line, await set(line)]).toEqual([line, ""]);
+  }
+  expect(await client.result("query-migrate-parameters")).toMatchObject({
+    "max-bandwidth": 100 << 20,
+    "max-postcopy-bandwidth": 2 << 20,
+    "downtime-limit": 20,
+    "cpu-throttle-tailslow": true,
+    "avail-switchover-bandwidth": 1.5 * 2 ** 30,
+  });
+  expect(await set("nothing 1")).toBe("Error: invalid parameter value: nothing\r\n");
+  expect(await set("cpu-throttle-tailslow maybe")).toMatch(/expects 'on' or 'off'/);
+  expect(await set("downtime-limit x")).toMatch(/expects a non-negative number/);
+  expect(await set("multifd-channels 4")).toMatch(/can only be 2 here: there is no multifd/);
+});
+
+test("the speed that is given for the switchover decides when it is time for it", async () => {
+  const { source, destination, uri } = await pair();
+  await limit(source, SLOW);
+  await source.client.result("migrate", { uri });
+  await untilTold(source, "active");
+  expect(told(source)).not.toContain("device");
+  await source.client.result("migrate-set-parameters", { "avail-switchover-bandwidth": 1 << 30 });
+  await untilTold(source, "completed");
+  await untilTold(destination, "completed");
+  await answers(destination);
+});

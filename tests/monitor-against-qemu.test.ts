@@ -3,8 +3,9 @@
  * there is no QEMU.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { startCommand, testFolder, writeFirmware } from "./firmware.ts";
 import { type Message, QmpClient } from "./qmp-client.ts";
 
@@ -141,13 +142,23 @@ const SAME_SHAPE: readonly string[] = [
   "query-iothreads",
   "qom-list-types",
   "query-command-line-options",
+  "query-migrate-capabilities",
+  "query-migrate-parameters",
 ];
 
 /** Where the commands are those of a later QEMU than 7.2. */
-const NEWER: readonly string[] = ["migrate", "migrate-incoming"].flatMap((name) => [
-  `${name}: whether uri may be absent`,
-  `${name}: QEMU has no channels`,
-]);
+const NEWER: readonly string[] = [
+  ...["migrate", "migrate-incoming"].flatMap((name) => [
+    `${name}: whether uri may be absent`,
+    `${name}: QEMU has no channels`,
+  ]),
+  ...[
+    "avail-switchover-bandwidth cpr-exec-command direct-io mode multifd-qatzip-level vcpu-dirty-limit".split(" "),
+    "x-rdma-chunk-size x-vcpu-dirty-limit-period zero-page-detection".split(" "),
+  ]
+    .flat()
+    .map((name) => `migrate-set-parameters: QEMU has no ${name}`),
+];
 /** Parameters of dirty bitmaps, which migrations here do not know, and of encryption, which may be empty or null. */
 const NOT_HERE = /^migrate-set-parameters: (ours has no block-bitmap-mapping|the type of tls-)/;
 
@@ -265,3 +276,91 @@ function compareArguments(name: string, mine: Introspection, its: Introspection,
     if (!own.some((member) => member.name === other.name)) problems.push(`${name}: ours has no ${other.name}`);
   }
 }
+
+describe.skipIf(!hasQemu)("disks beside QEMU's", () => {
+  const folder = testFolder();
+  const firmware = writeFirmware(folder);
+  const bytes = Buffer.alloc(3 << 20);
+  bytes.write("something in one block");
+  const qemus: ChildProcess[] = [];
+  afterEach(() => {
+    for (const qemu of qemus) qemu.kill("SIGKILL");
+  });
+
+  test.each([
+    ["a drive", "-drive if=none,id=d0,format=raw,file=DISK -device virtio-blk-device,drive=d0,id=dev0"],
+    [
+      "errors that are reported",
+      "-drive if=none,id=d,werror=report,format=raw,file=DISK -device virtio-blk-device,drive=d",
+    ],
+    [
+      "a format's node above a file's",
+      "-blockdev driver=file,filename=DISK,node-name=below -blockdev raw,node-name=above,file=below " +
+        "-device virtio-blk-device,drive=above,rerror=stop,write-cache=off",
+    ],
+    [
+      "a format's node with a file inside, read-only",
+      "-blockdev raw,node-name=above,read-only=on,file.driver=file,file.filename=DISK " +
+        "-device virtio-blk-device,drive=above",
+    ],
+    [
+      "a file's node alone",
+      "-blockdev driver=file,filename=DISK,node-name=one -device virtio-blk-device,drive=one,id=dev0",
+    ],
+  ])("%s", async (name, options) => {
+    const disk = join(folder, `disk${qemus.length}.raw`);
+    writeFileSync(disk, bytes.subarray(0, 5000));
+    truncateSync(disk, bytes.length);
+    const args = options.replace("DISK", disk).split(" ");
+    const machine = ["-M", "virt", "-S", "-m", "16", "-display", "none", "-nodefaults", "-bios", firmware, ...args];
+    const [theirPath, ourPath] = ["theirs", "ours"].map((side) => join(folder, `${side}${qemus.length}`)) as [
+      string,
+      string,
+    ];
+    const qmp = (path: string): string[] => ["-qmp", `unix:${path},server=on,wait=off`];
+    qemus.push(spawn(QEMU, [...machine, ...qmp(theirPath)], { stdio: "ignore", cwd: folder }));
+    startCommand([...machine, ...qmp(ourPath)]);
+    const sides = await Promise.all([QmpClient.connect(theirPath), QmpClient.connect(ourPath)]);
+    for (const side of sides) await side.result("qmp_capabilities");
+    const results = async (command: string, more?: Message): Promise<unknown[]> =>
+      Promise.all(sides.map(async (side) => comparable(await side.result(command, more))));
+    for (const [command, more] of [
+      ["query-block", undefined],
+      ["query-named-block-nodes", undefined],
+      ["query-blockstats", undefined],
+      ["query-blockstats", { "query-nodes": true }],
+    ] as const) {
+      const [theirs, ours] = await results(command, more);
+      expect([name, command, ours]).toEqual([name, command, theirs]);
+    }
+    for (const line of ["info block -v", "info block -n"]) {
+      const [theirs, ours] = await results("human-monitor-command", { "command-line": line });
+      expect([line, ours]).toEqual([line, theirs]);
+    }
+  });
+
+  /** Without the names that are made up, the order, and the empty drives of QEMU's boards. */
+  function comparable(result: unknown): unknown {
+    if (typeof result === "string") {
+      const blocks = result.replaceAll("\r", "").split(/\n+(?=\S+(?: \(\S+\))?: (?:\/|\[))/);
+      return blocks
+        .map((block) => block.replaceAll(/#block\d+/g, "#block").trim())
+        .filter((block) => block !== "" && !block.includes("[not inserted]"))
+        .toSorted();
+    }
+    const list = (result as readonly Message[]).filter(
+      (one) => !("device" in one) || "inserted" in one || "node-name" in one,
+    );
+    const texts = list.map((one) => JSON.stringify(sorted(one)).replaceAll(/#block\d+/g, "#block"));
+    return texts.toSorted().map((text) => JSON.parse(text) as unknown);
+  }
+  function sorted(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map(sorted);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value)
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, one]) => [key, sorted(one)]),
+    );
+  }
+});

@@ -196,7 +196,7 @@ test("the questions of a tool that starts a machine", async () => {
   expect(await client.result("query-iothreads")).toMatchObject([{ id: "io1" }]);
   expect(await client.result("balloon", { value: 8 << 20 })).toEqual({});
   expect(await client.result("query-balloon")).toEqual({ actual: 16 << 20 });
-  expect(await client.result("query-named-block-nodes", { flat: true })).toHaveLength(1);
+  expect(await client.result("query-named-block-nodes", { flat: true })).toHaveLength(2);
   const devices = await client.result("qom-list", { path: "/machine/peripheral" });
   expect(devices).toContainEqual({ name: "balloon0", type: "child<virtio-balloon-device>" });
   const balloon = { path: "/machine/peripheral/balloon0" };

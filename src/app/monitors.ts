@@ -84,7 +84,7 @@ function monitorHost(config: MachineConfig, host: NodeHost, end: ProcessEnd): Mo
       })),
     drive(id) {
       const [disk, statistics] = [host.disks.get(diskName(config, id)), host.statistics.get(id)];
-      return disk && statistics && { sizeBytes: disk.sizeBytes, statistics };
+      return disk && statistics && { sizeBytes: disk.sizeBytes, allocatedBytes: disk.allocatedBytes?.(), statistics };
     },
     types: monitorTypes(),
     options: monitorOptions(),

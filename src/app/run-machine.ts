@@ -76,8 +76,7 @@ export async function runMachine({ machine, host: options }: Run, prepared?: Pre
   end.monitor = openMonitors(options.monitors, config, running, { migration, snapshots }, host, end);
   markStep("monitors");
   running.on((event) => {
-    const isEnd = event.kind === "shutdown" && (running.actions.onShutdown === "poweroff" || event.exitCode !== 0);
-    if (isEnd) void end.run(event.exitCode);
+    if (event.kind === "shutdown" && running.actions.onShutdown === "poweroff") void end.run(event.exitCode);
   });
   if (options.incoming !== undefined) await awaitMachine(migration, options.incoming, end);
   else if (!config.startStopped) await running.start();

@@ -18,6 +18,7 @@ export function makeSnapshots(machine: Machine, migration: Migration, store: Sna
     wallMs: () => clock.wallMs(),
     turn: () => new Promise((done) => setImmediate(done)),
     isMigrating: () => migration.isActive,
+    runState: () => migration.run.saved,
   });
 }
 

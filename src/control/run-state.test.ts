@@ -7,7 +7,11 @@ function withMachine(sourceState = "running") {
   let tell: (event: MachineEvent) => void = () => {};
   const machine = { on: (listener: typeof tell) => (tell = listener), migration: { runState: sourceState } };
   const run = new RunState(machine as unknown as Machine);
-  return { run, tell: (kind: "stop" | "resume" | "loaded") => tell({ kind }) };
+  return {
+    run,
+    tell: (kind: "stop" | "resume" | "loaded" | "reset", why: { ioError?: true } = {}) =>
+      tell(kind === "reset" ? { kind, byGuest: false } : { kind, ...why }),
+  };
 }
 
 test.each([
@@ -16,9 +20,11 @@ test.each([
   ["shutdown", "shutdown"],
   ["prelaunch", "prelaunch"],
   ["internal-error", "internal-error"],
-  // Of the source's own migration, or of no QEMU.
+  ["io-error", "io-error"],
+  ["postmigrate", "postmigrate"],
+  // Of the source's own migration or snapshot.
   ["finish-migrate", "paused"],
-  ["nothing", "paused"],
+  ["save-vm", "paused"],
 ])("a machine that comes from '%s' and is not started is '%s'", (source, here) => {
   const { run, tell } = withMachine(source);
   run.set("inmigrate");
@@ -53,4 +59,53 @@ test("while it is stopped for a snapshot it says so; one that stood already does
   tell("resume");
   tell("stop");
   expect(run.name).toBe("paused");
+});
+
+test("a machine stands for its migration, and is then elsewhere, or what it was", () => {
+  const { run, tell } = withMachine();
+  tell("resume");
+  run.hold();
+  expect(run.name).toBe("running");
+  tell("stop");
+  tell("reset");
+  expect(run.name).toBe("finish-migrate");
+  run.release(true);
+  expect(run.name).toBe("postmigrate");
+  for (const name of ["shutdown", "io-error", "prelaunch"] as const) {
+    run.set(name);
+    run.hold();
+    run.hold();
+    expect(run.name).toBe("finish-migrate");
+    run.release(false);
+    expect(run.name).toBe(name);
+  }
+  // It runs on here.
+  tell("resume");
+  run.hold();
+  tell("stop");
+  tell("resume");
+  run.release(false);
+  expect(run.name).toBe("running");
+  tell("stop");
+  expect(run.name).toBe("paused");
+});
+
+test("what is saved of a machine that stops for a moment is that it runs", async () => {
+  const { run, tell } = withMachine();
+  expect(run.saved).toBe("prelaunch");
+  tell("resume");
+  await run.during("save-vm", async () => {
+    tell("stop");
+    expect(run.saved).toBe("running");
+  });
+  expect(run.saved).toBe("paused");
+});
+
+test("a machine that stops because its disk has failed says so", () => {
+  const { run, tell } = withMachine();
+  tell("resume");
+  tell("stop", { ioError: true });
+  expect([run.name, run.needsReset]).toEqual(["io-error", false]);
+  tell("resume");
+  expect(run.name).toBe("running");
 });

@@ -111,6 +111,8 @@ export type Disk = {
   readonly name: string;
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  /** What it takes of the host's storage now; undefined where that is not known. */
+  allocatedBytes?(): number | undefined;
   /** Rejects with the host's error; a range past the end is the caller's bug. */
   read(offset: number, into: Uint8Array): Promise<void>;
   write(offset: number, from: Uint8Array): Promise<void>;

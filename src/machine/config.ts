@@ -4,6 +4,7 @@
  */
 
 import type { LogConfig } from "#core/log.ts";
+import type { ErrorPolicy } from "#io/block/block-failure.ts";
 
 /** A machine to build. Sizes are in bytes. */
 export type MachineConfig = {
@@ -89,6 +90,9 @@ export type DriveConfig = {
   readonly id: string;
   /** Of `-blockdev`: `id` is a node's name and no drive's. */
   readonly isNode?: boolean;
+  /** With `isNode`: the name of the node of the file below, or that there is none but the file's. */
+  readonly fileNode?: string;
+  readonly isFileAlone?: boolean;
   readonly interface: "none" | "pflash" | "virtio";
   readonly index?: number;
   readonly file: string;
@@ -97,6 +101,9 @@ export type DriveConfig = {
   readonly discard: boolean;
   /** `cache=unsafe` or `cache.no-flush=on`: flushes do nothing. */
   readonly noFlush: boolean;
+  /** `rerror` and `werror`, where they are given. */
+  readonly readErrors?: ErrorPolicy;
+  readonly writeErrors?: ErrorPolicy;
 };
 
 /** With `mux` several frontends share it. */

@@ -13,7 +13,9 @@ import { CONTROL, type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { DirtyMap } from "#memory/dirty-map.ts";
 import { PageMissing } from "#hw/bus/page-missing.ts";
 import type { Dma } from "#hw/bus/types.ts";
+import type { BlockFailure } from "#io/block/block-failure.ts";
 import type { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
+import type { VirtioBlk } from "#hw/devices/virtio-blk.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { answerMmio } from "#machine/mmio-mailbox.ts";
 import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
@@ -57,7 +59,10 @@ export type MachineEvent =
   /** Without `byGuest` somebody outside has asked for it. With `onShutdown` "pause" a "stop" follows. */
   | { readonly kind: "shutdown"; readonly exitCode: number; readonly byGuest: boolean; readonly isReset: boolean }
   | { readonly kind: "reset"; readonly byGuest: boolean }
-  | { readonly kind: "stop" | "resume" }
+  | { readonly kind: "resume" }
+  /** With `ioError` a disk has failed, of which "io-error" has told. */
+  | { readonly kind: "stop"; readonly ioError?: true }
+  | ({ readonly kind: "io-error"; readonly drive: string } & BlockFailure)
   /** A state from elsewhere is in place; "resume" may follow. */
   | { readonly kind: "loaded" }
   /** The guest has given memory back, or taken it again. */
@@ -153,6 +158,7 @@ export class Machine {
       disks: host.disks,
       chardevs: host.chardevs,
       log: this.#log,
+      diskFailed: (drive, failure) => this.#diskFailed(drive, failure),
       balloonChanged: (guestBytes) => this.#emit({ kind: "balloon", guestBytes }),
       rtc: rtcClock(config.rtc, host.clock, () => this.#clock.nowNs(), new Date().getTimezoneOffset()),
     });
@@ -192,6 +198,11 @@ export class Machine {
   /** The first balloon device, if there is one. */
   get balloon(): VirtioBalloon | undefined {
     return this.#devices.balloon;
+  }
+
+  /** The disk device that has a drive. */
+  disk(drive: string): VirtioBlk | undefined {
+    return this.#devices.disks.get(drive);
   }
 
   get isRunning(): boolean {
@@ -362,7 +373,19 @@ export class Machine {
   async #start(): Promise<void> {
     if (this.isRunning || this.#quitting) return;
     await this.#go();
-    if (!this.#quitting) this.#emit({ kind: "resume" });
+    if (this.#quitting) return;
+    this.#emit({ kind: "resume" });
+    // What waits in a device goes on, and may fail again.
+    this.#tellDevices(true);
+  }
+
+  #tellDevices(isRunning: boolean): void {
+    for (const device of this.#devices.devices) device.machineRuns?.(isRunning);
+  }
+
+  #diskFailed(drive: string, failure: BlockFailure): void {
+    this.#emit({ kind: "io-error", drive, ...failure });
+    if (failure.action === "stop") void this.#operations.run(() => this.#pause({ ioError: true }));
   }
 
   async #go(): Promise<void> {
@@ -376,10 +399,12 @@ export class Machine {
   }
 
   /** As `#halt`, and says so. */
-  async #pause(): Promise<boolean> {
+  async #pause(why: { readonly ioError?: true } = {}): Promise<boolean> {
     const ran = await this.#halt();
-    if (ran) this.#emit({ kind: "stop" });
-    return ran;
+    if (!ran) return false;
+    this.#tellDevices(false);
+    this.#emit({ kind: "stop", ...why });
+    return true;
   }
 
   /** As `#pause`; then all memory is there, and every vCPU is between two instructions. */
@@ -537,6 +562,7 @@ export class Machine {
     return this.#operations.run(async () => {
       const ran = await this.#halt();
       if (this.#quitting) return;
+      if (ran) this.#tellDevices(false);
       this.#drainConsole();
       this.#emit({ kind: "shutdown", ...how });
       if (ran) this.#emit({ kind: "stop" });

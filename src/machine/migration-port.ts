@@ -7,6 +7,7 @@ import { settleHart } from "#cpu/isa/riscv/hart-state.ts";
 import { type MemoryLayout, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { vcpuBlock } from "#machine/interrupt-lines.ts";
 import { MigrationMemory } from "#machine/migration-memory.ts";
+import type { RunStateName } from "#machine/run-states.ts";
 import type { MachineClock } from "#machine/shared-words.ts";
 import type { BoardSection, BoardSections } from "#machine/virt/migration-sections.ts";
 
@@ -55,10 +56,10 @@ export class MigrationPort {
     return this.#board.skipped.get(name);
   }
   /** The run state in the section "globalstate": what it will be saved as, or what was loaded. */
-  get runState(): string {
+  get runState(): RunStateName {
     return this.#board.runState.value;
   }
-  set runState(value: string) {
+  set runState(value: RunStateName) {
     this.#board.runState.value = value;
   }
 

@@ -126,6 +126,7 @@ export class Board {
       reset: () => {},
       setFlashReadable: () => {},
       requireMemory: () => {},
+      diskFailed: () => {},
       balloonChanged: () => {},
       disks: new Map([["d0", disk]]),
       chardevs: new Map([["c", this.#chardev]]),

@@ -261,8 +261,10 @@ export class Machine {
   reset(): Promise<void> {
     return this.#machine.reset();
   }
-  /** Ends the machine and its threads, and closes its files. */
+  /** Ends the machine and its threads, those of a migration too, and closes its files. */
   async quit(): Promise<void> {
+    // First: the machine may wait for pages.
+    await this.migration.end();
     await this.#machine.quit();
     await this.#pages?.close();
     await this.#host.close();

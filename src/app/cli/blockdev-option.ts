@@ -16,11 +16,13 @@ export type BlockNode = {
   readonly readOnly: boolean;
   readonly discard: boolean;
   readonly noFlush: boolean;
+  readonly isFileAlone: boolean;
+  readonly fileNode: string | undefined;
   /** Another node sits on it, so no device can have it. */
   hasParent: boolean;
 };
 
-type Layer = Pick<BlockNode, "file" | "readOnly" | "discard" | "noFlush">;
+type Layer = Pick<BlockNode, "file" | "readOnly" | "discard" | "noFlush" | "isFileAlone" | "fileNode">;
 
 /** Drivers of QEMU that are not here yet, for a better sentence than "does not accept value". */
 const ABSENT_DRIVERS: readonly string[] = [
@@ -95,6 +97,8 @@ class NodeReader {
       readOnly: options.get("read-only") === true,
       discard: options.get("discard") === "unmap",
       noFlush: this.#noFlush(map, path),
+      isFileAlone: true,
+      fileNode: asName(map.get("node-name")),
     };
   }
 
@@ -112,6 +116,8 @@ class NodeReader {
       readOnly: options.get("read-only") === true || below.readOnly,
       discard: options.get("discard") === "unmap" && below.discard,
       noFlush: this.#noFlush(map, path) || below.noFlush,
+      isFileAlone: false,
+      fileNode: below.fileNode,
     };
   }
 
@@ -151,8 +157,7 @@ class NodeReader {
     if ([...this.#earlier, ...this.named].some((node) => node.name === name)) {
       throw new OptionError("duplicate", `Duplicate nodes with node-name='${name}'`);
     }
-    const { file, readOnly, discard, noFlush } = layer;
-    this.named.push({ use: this.#use, name, file, readOnly, discard, noFlush, hasParent });
+    this.named.push({ use: this.#use, name, ...layer, hasParent });
   }
 }
 
@@ -169,7 +174,7 @@ export function requireDriver(driver: Value): "file" | "raw" {
 export function nodeDrives(nodes: readonly BlockNode[]): DriveConfig[] {
   return nodes
     .filter((node) => !node.hasParent)
-    .map(({ name, file, readOnly, discard, noFlush }) => ({
+    .map(({ name, file, readOnly, discard, noFlush, isFileAlone, fileNode }) => ({
       id: name,
       isNode: true,
       interface: "none",
@@ -178,8 +183,12 @@ export function nodeDrives(nodes: readonly BlockNode[]): DriveConfig[] {
       readOnly,
       discard,
       noFlush,
+      ...(isFileAlone && { isFileAlone }),
+      ...(!isFileAlone && fileNode !== undefined && { fileNode }),
     }));
 }
+
+const asName = (value: Value | undefined): string | undefined => (typeof value === "string" ? value : undefined);
 
 function missing(name: string): OptionError {
   return new OptionError("missing-parameter", `Parameter '${name}' is missing`);

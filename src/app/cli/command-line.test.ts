@@ -98,6 +98,7 @@ test("the command line of a management tool for a machine without PCI", () => {
     drives: [
       {
         id: "l1f",
+        fileNode: "l1s",
         isNode: true,
         interface: "none",
         file: "d.img",
@@ -220,7 +221,8 @@ test.each<[string, readonly object[], readonly string[]]>([
     ],
     ["virtio0", "x"],
   ],
-  ["-drive file=file:a,if=none,readonly,cache=unsafe,discard=unmap,aio=threads,werror=stop,snapshot=off", [{ ...DRIVE, id: "none0", readOnly: true, noFlush: true, discard: true }], []],
+  ["-drive file=file:a,if=none,readonly,cache=unsafe,discard=unmap,aio=threads,werror=stop,snapshot=off", [{ ...DRIVE, id: "none0", readOnly: true, noFlush: true, discard: true, writeErrors: "stop" }], []],
+  ["-drive file=a,if=none,rerror=ignore,werror=report", [{ ...DRIVE, id: "none0", readErrors: "ignore", writeErrors: "report" }], []],
   ["-drive driver=raw,file.driver=file,file.filename=a,file.locking=off,if=none,cache.no-flush=on,media=disk", [{ ...DRIVE, id: "none0", noFlush: true }], []],
   [
     "-pflash a -drive if=pflash,file=b,unit=1,read-only=on",
@@ -230,10 +232,10 @@ test.each<[string, readonly object[], readonly string[]]>([
     ],
     [],
   ],
-  ["-blockdev driver=file,filename=a,node-name=n", [{ ...DRIVE, id: "n", isNode: true }], []],
+  ["-blockdev driver=file,filename=a,node-name=n", [{ ...DRIVE, id: "n", isNode: true, isFileAlone: true }], []],
   ["-blockdev raw,node-name=n,file.driver=file,file.filename=a,read-only=on,file.cache.no-flush=on", [{ ...DRIVE, id: "n", isNode: true, readOnly: true, noFlush: true }], []],
-  ["-blockdev file,filename=a,node-name=s,discard=unmap,read-only=on -blockdev raw,node-name=n,file=s", [{ ...DRIVE, id: "n", isNode: true, readOnly: true }], []],
-  ["-blockdev file,filename=a,node-name=n -M virt,pflash1=n", [{ ...DRIVE, id: "n", isNode: true, interface: "pflash", index: 1 }], []],
+  ["-blockdev file,filename=a,node-name=s,discard=unmap,read-only=on -blockdev raw,node-name=n,file=s", [{ ...DRIVE, id: "n", isNode: true, fileNode: "s", readOnly: true }], []],
+  ["-blockdev file,filename=a,node-name=n -M virt,pflash1=n", [{ ...DRIVE, id: "n", isNode: true, isFileAlone: true, interface: "pflash", index: 1 }], []],
 ])("disks: %s", (line, drives, virtioDisks) => {
   const { machine } = run([...QUIET, ...words(line)]);
   expect(machine.drives).toEqual(drives.map((drive) => (virtioDisks.length > 0 ? { ...drive, interface: "none" } : drive)));

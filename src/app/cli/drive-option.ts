@@ -2,6 +2,7 @@
  * `-drive` and its short forms (`-hda`, `-pflash`, a bare file name): a disk, and where it is plugged in.
  */
 
+import { ERROR_POLICIES, type ErrorPolicy } from "#io/block/block-failure.ts";
 import type { DriveConfig } from "#machine/config.ts";
 import { requireDriver } from "./blockdev-option.ts";
 import type { Draft } from "./draft.ts";
@@ -36,9 +37,9 @@ const ACCEPTED: ReadonlyMap<string, PropertyType> = new Map<string, PropertyType
   ["file.aio", ["threads", "native", "io_uring"]],
   ["file.locking", "on-off-auto"],
   ["force-share", "bool"],
-  ["rerror", ["report", "ignore", "enospc", "stop", "auto"]],
-  ["werror", ["report", "ignore", "enospc", "stop", "auto"]],
 ]);
+
+const READ_ERRORS = ERROR_POLICIES.filter((policy) => policy !== "enospc");
 
 /** What `-drive help` lists before {@link ACCEPTED}. */
 const DESCRIBED: readonly PropertyRow[] = [
@@ -52,7 +53,9 @@ const DESCRIBED: readonly PropertyRow[] = [
   { name: "cache", type: CACHE_MODES, help: "unsafe: flushes do nothing; the others are alike" },
   { name: "cache.no-flush", type: "bool", help: "flushes do nothing" },
   { name: "discard", type: ["ignore", "off", "unmap", "on"], help: "give discarded blocks back to the host" },
+  { name: "rerror", type: READ_ERRORS, help: "what a failed read does; report by default" },
   { name: "snapshot", type: "bool", help: "only off" },
+  { name: "werror", type: ERROR_POLICIES, help: "what a failed write does; enospc by default" },
 ];
 
 /** Text of `-drive help`. */
@@ -93,6 +96,7 @@ function readDrive(pairs: readonly Pair[], taken: Set<string>, earlier: readonly
     readOnly: options.readOnly,
     discard: options.discard,
     noFlush: options.noFlush,
+    ...options.errors(kind),
   };
   return kind === "none" ? drive : { ...drive, index };
 }
@@ -117,6 +121,7 @@ class DriveOptions {
   readOnly = false;
   discard = false;
   noFlush = false;
+  readonly #errors: { readErrors?: ErrorPolicy; writeErrors?: ErrorPolicy } = {};
   #file: string | undefined;
   #interface = "virtio";
   #isCdrom = false;
@@ -139,6 +144,19 @@ class DriveOptions {
       );
     }
     throw new OptionError("unknown-name", `unsupported bus type '${this.#interface}'`);
+  }
+
+  /** Only a disk that a device can have reports errors. */
+  errors(kind: Interface): Pick<DriveConfig, "readErrors" | "writeErrors"> {
+    for (const [option, policy] of [
+      ["werror", this.#errors.writeErrors],
+      ["rerror", this.#errors.readErrors],
+    ] as const) {
+      if (kind === "pflash" && policy !== undefined) {
+        throw new OptionError("conflict", `${option} is not supported by this bus type`);
+      }
+    }
+    return this.#errors;
   }
 
   requireFile(): string {
@@ -197,6 +215,12 @@ class DriveOptions {
         if (value !== "disk" && value !== "cdrom") throw new OptionError("bad-value", `'${value}' invalid media`);
         this.#isCdrom = value === "cdrom";
         return;
+      case "rerror":
+        this.#errors.readErrors = requirePolicy("read", READ_ERRORS, value);
+        return;
+      case "werror":
+        this.#errors.writeErrors = requirePolicy("write", ERROR_POLICIES, value);
+        return;
       case "snapshot":
         if (requireBool(key, value)) notAvailable("snapshot=on");
         return;
@@ -211,6 +235,12 @@ class DriveOptions {
     else if (ABSENT.test(key)) notAvailable(key);
     else throw new OptionError("unknown-name", `Block format 'raw' does not support the option '${key}'`);
   }
+}
+
+function requirePolicy(operation: "read" | "write", allowed: readonly ErrorPolicy[], value: string): ErrorPolicy {
+  const policy = allowed.find((name) => name === value);
+  if (policy) return policy;
+  throw new OptionError("bad-value", `'${value}' invalid ${operation} error action`);
 }
 
 function requireFormat(format: string): void {

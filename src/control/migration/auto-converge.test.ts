@@ -2,6 +2,18 @@ import { expect, test } from "vitest";
 import { AutoConverge } from "#control/migration/auto-converge.ts";
 import { DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
 
+test("with tailslow no more is taken than brings the writes down to what is tolerated", () => {
+  const converge = new AutoConverge();
+  const parameters = { ...DEFAULT_PARAMETERS, "cpu-throttle-tailslow": true };
+  const percents: number[] = [];
+  for (let sent = 100, looks = 0; looks < 6; looks++, sent += 100) {
+    converge.looked(looks < 4 ? 53 : 1000, sent, parameters);
+    percents.push(converge.percent);
+  }
+  // 80 percent are left; 80 - 80 * 50 / 53 is 4.5.
+  expect(percents).toEqual([0, 20, 20, 24, 24, 34]);
+});
+
 test("what is written faster than half of what is sent, twice, slows the guest down, step by step", () => {
   const converge = new AutoConverge();
   const percents: number[] = [];

@@ -18,10 +18,18 @@ export class AutoConverge {
   looked(dirtyBytes: number, sentBytes: number, parameters: Parameters): void {
     const sent = sentBytes - this.#sentBytes;
     this.#sentBytes = sentBytes;
-    if (dirtyBytes <= (sent * parameters["throttle-trigger-threshold"]) / 100) return;
+    const tolerated = (sent * parameters["throttle-trigger-threshold"]) / 100;
+    if (dirtyBytes <= tolerated) return;
     if (++this.#tooMuch < PATIENCE) return;
     this.#tooMuch = 0;
-    const more = this.percent === 0 ? parameters["cpu-throttle-initial"] : parameters["cpu-throttle-increment"];
-    this.percent = Math.min(this.percent + more, parameters["max-cpu-throttle"]);
+    const more = (): number => {
+      const increment = parameters["cpu-throttle-increment"];
+      if (!parameters["cpu-throttle-tailslow"]) return increment;
+      // No more than takes the writes down to what is tolerated.
+      const runs = 100 - this.percent;
+      return Math.min(Math.trunc(runs - (runs * tolerated) / dirtyBytes), increment);
+    };
+    const percent = this.percent === 0 ? parameters["cpu-throttle-initial"] : this.percent + more();
+    this.percent = Math.min(percent, parameters["max-cpu-throttle"]);
   }
 }

@@ -1,4 +1,7 @@
-/** What a migration can do, by QEMU's names, in QEMU's order. */
+/**
+ * What a migration can do, by the names and in the order of QEMU 7.2, then those of 11.1. Without 11.1's `switchover-ack`:
+ * managers switch it on wherever it is listed, and wait for a message that nothing here sends.
+ */
 import { MigrationError } from "#control/migration/migration-error.ts";
 
 /** True for those that can be switched on. */
@@ -25,6 +28,8 @@ const ROWS = {
   "background-snapshot": false,
   "zero-copy-send": false,
   "postcopy-preempt": true,
+  "dirty-limit": false,
+  "mapped-ram": false,
 } as const satisfies Record<string, boolean>;
 
 export type CapabilityName = keyof typeof ROWS;

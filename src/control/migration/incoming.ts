@@ -175,11 +175,19 @@ export class IncomingMigration {
     return new StreamLoader(reader, this.#sink(), before);
   }
 
-  /** Listens for a new connection of an interrupted postcopy. Rejects with `MigrationError` or the host's error. */
+  /** It waits for {@link recover}. */
+  get isPaused(): boolean {
+    return this.#recovered !== undefined;
+  }
+  /** Listens for a new connection of a postcopy that is paused. Rejects with `MigrationError` or the host's error. */
   async recover(address: ChannelAddress): Promise<ChannelAddress> {
     const recovered = this.#recovered;
-    if (!recovered) throw new MigrationError("Migrate recover can only be run when postcopy is paused.");
     const listener = await this.#listenOn(address);
+    if (!recovered || this.#recovered !== recovered) {
+      // Another one was faster.
+      listener.close();
+      throw new MigrationError("Migrate recover can only be run when postcopy is paused.");
+    }
     recovered(listener);
     return listener.address;
   }

@@ -61,8 +61,9 @@ test("a destination with blocktime, and one that failed", () => {
 });
 
 test("parameters have their units", () => {
-  expect(parametersText(DEFAULT_PARAMETERS)).toBe(
-    "throttle-trigger-threshold: 50\ncpu-throttle-initial: 20\ncpu-throttle-increment: 10\nmax-cpu-throttle: 99\n" +
-      "max-bandwidth: 134217728 bytes/second\ndowntime-limit: 300 ms\nmax-postcopy-bandwidth: 0\n",
-  );
+  const text = parametersText({ ...DEFAULT_PARAMETERS, "cpu-throttle-tailslow": true });
+  expect(text).toMatch(/^announce-initial: 50 ms\nannounce-max: 550 ms\nannounce-rounds: 5\n/);
+  expect(text).toContain("\ncpu-throttle-tailslow: on\nmax-cpu-throttle: 99\ntls-creds: ''\ntls-hostname: ''\n");
+  expect(text).toContain("\nmax-bandwidth: 134217728 bytes/second\ndowntime-limit: 300 ms\n");
+  expect(text).toMatch(/\nvcpu-dirty-limit: 1 MB\/s\nmode: normal\n[^]*\ncpr-exec-command:\n$/);
 });

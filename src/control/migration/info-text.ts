@@ -1,7 +1,7 @@
 /** The texts of the human monitor's `info migrate` and `info migrate_parameters`, in QEMU's layout. */
 import type { BlocktimeMembers } from "#control/migration/blocktime-figures.ts";
 import { blocktimeText } from "#control/migration/blocktime-text.ts";
-import type { Parameters } from "#control/migration/parameters.ts";
+import { describeParameters, type Parameters } from "#control/migration/parameters.ts";
 import type { MigrationInfo, RamInfo } from "#control/migration/status.ts";
 
 /** What QEMU calls the globals: they are fixed here. */
@@ -55,10 +55,51 @@ function ramLines(ram: RamInfo): string[] {
   return lines;
 }
 
-const UNITS: Readonly<Record<string, string>> = { "max-bandwidth": " bytes/second", "downtime-limit": " ms" };
+/** In the order of QEMU 7.2, then of 11.1, with the units that they write. */
+const PARAMETERS: readonly (readonly [name: string, unit?: string])[] = [
+  ["announce-initial", " ms"],
+  ["announce-max", " ms"],
+  ["announce-rounds"],
+  ["announce-step", " ms"],
+  ["compress-level"],
+  ["compress-threads"],
+  ["compress-wait-thread"],
+  ["decompress-threads"],
+  ["throttle-trigger-threshold"],
+  ["cpu-throttle-initial"],
+  ["cpu-throttle-increment"],
+  ["cpu-throttle-tailslow"],
+  ["max-cpu-throttle"],
+  ["tls-creds"],
+  ["tls-hostname"],
+  ["max-bandwidth", " bytes/second"],
+  ["downtime-limit", " ms"],
+  ["x-checkpoint-delay", " ms"],
+  ["block-incremental"],
+  ["multifd-channels"],
+  ["multifd-compression"],
+  ["xbzrle-cache-size", " bytes"],
+  ["max-postcopy-bandwidth"],
+  ["tls-authz"],
+  ["avail-switchover-bandwidth", " bytes/second"],
+  ["zero-page-detection"],
+  ["x-vcpu-dirty-limit-period", " ms"],
+  ["vcpu-dirty-limit", " MB/s"],
+  ["mode"],
+  ["direct-io"],
+  ["x-rdma-chunk-size", " bytes"],
+  ["cpr-exec-command"],
+];
 
 export function parametersText(parameters: Parameters): string {
-  return text(Object.entries(parameters).map(([name, value]) => `${name}: ${value}${UNITS[name] ?? ""}`));
+  const all = describeParameters(parameters);
+  const shown = (name: string): string => {
+    const value = all[name];
+    if (typeof value === "boolean") return value ? "on" : "off";
+    if (typeof value === "object") return value.join(" ");
+    return name.startsWith("tls-") ? `'${value}'` : String(value);
+  };
+  return text(PARAMETERS.map(([name, unit = ""]) => `${name}: ${shown(name)}${unit}`.trimEnd()));
 }
 
 function hasBlocktime(info: MigrationInfo): info is MigrationInfo & BlocktimeMembers {

@@ -4,6 +4,7 @@
  */
 import { loadSection, type SectionHead } from "#control/migration/section-load.ts";
 import type { MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
+import type { RunState } from "#control/run-state.ts";
 import type { SectionDescription } from "#core/vmstate.ts";
 import type { Machine } from "#machine/machine.ts";
 import type { MigrationPort } from "#machine/migration-port.ts";
@@ -27,11 +28,12 @@ export type MigrationObserver = {
   pass(pass: number): void;
 };
 
-export function machineFunctions(machine: Machine): MigratingMachine {
+export function machineFunctions(machine: Machine, run: RunState): MigratingMachine {
   const port = machine.migration;
   return {
     async stop() {
-      port.runState = machine.isRunning ? "running" : "paused";
+      port.runState = run.saved;
+      run.hold();
       await machine.rest();
       await port.drain();
     },

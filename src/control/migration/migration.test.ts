@@ -16,13 +16,19 @@ function withThread() {
       listen: (listener) => (receive = listener),
     },
     onEnd: () => {},
-    terminate: async () => {},
+    terminate: async () => void (ends += 1),
   };
-  const machine = { migration: { isLoading: false, ram: { faults: { missingCount: 0 } } }, config: {} };
+  let ends = 0;
+  const machine = {
+    on: () => () => {},
+    migration: { isLoading: false, ram: { faults: { missingCount: 0 } } },
+    config: {},
+  };
   const migration = new Migration(machine as unknown as Machine, { startMigration: () => thread });
   return {
     migration,
     posted,
+    ends: () => ends,
     tell: (name: string, ...args: unknown[]) => receive({ call: calls++, name, args }),
     answer: (name: string, value?: unknown) =>
       receive({ reply: posted.find((message) => message.name === name)?.call, value }),
@@ -56,4 +62,37 @@ test("migrate_cancel: nothing without a migration; in postcopy it is refused", a
   const cancelled = migration.cancel();
   refuse("cancel", "Postcopy migration in progress, cannot cancel.");
   await expect(cancelled).rejects.toThrow("Postcopy migration in progress, cannot cancel.");
+});
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test("a thread that has got a descriptor is not ended before it has used or closed it", async () => {
+  const { migration, tell, answer, refuse, ends } = withThread();
+  const taken: string[] = [];
+  const descriptors = { take: (name: string) => taken.push(name) + 6, inSet: () => undefined };
+  migration.migrate({ uri: "unix:/there" });
+  tell("status", "postcopy-paused", { status: "postcopy-paused" });
+  const resumed = migration.resume({ uri: "fd:a", descriptors });
+  resumed.catch(() => {});
+  tell("status", "completed", { status: "completed" });
+  answer("send");
+  await turn();
+  expect([taken, ends()]).toEqual([["a"], 0]);
+  refuse("resume", "Cannot resume if there is no paused migration");
+  await expect(resumed).rejects.toThrow("Cannot resume if there is no paused migration");
+  await turn();
+  expect(ends()).toBe(1);
+  // Nobody is there to take one.
+  await expect(migration.resume({ uri: "fd:b", descriptors })).rejects.toThrow("no paused migration");
+  await expect(migration.recover({ uri: "fd:b", descriptors })).rejects.toThrow("postcopy is paused");
+  expect(taken).toEqual(["a"]);
+});
+
+test("end: the thread is gone, and the migration has failed", async () => {
+  const { migration, ends } = withThread();
+  migration.migrate({ uri: "unix:/there" });
+  await migration.end();
+  expect(ends()).toBeGreaterThan(0);
+  expect(await migration.untilOver()).toMatchObject({ status: "failed" });
+  await migration.end();
 });

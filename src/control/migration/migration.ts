@@ -24,6 +24,7 @@ import {
   type MigrationStatus,
 } from "#control/migration/status.ts";
 import type { MachineThreadFunctions, MigrationFunctions, MigrationThreadData } from "#control/migration/thread.ts";
+import { RunState } from "#control/run-state.ts";
 import type { Machine } from "#machine/machine.ts";
 
 /** A thread that runs `runMigrationThread`. */
@@ -44,9 +45,17 @@ export type MigrationTarget = {
 
 const OVER: readonly (MigrationStatus | undefined)[] = [undefined, "completed", "failed", "cancelled"];
 type Calls = ThreadCalls<MigrationFunctions>;
-type Running = { readonly calls: Calls; readonly direction: "out" | "in"; terminate(): Promise<void> };
+type Running = {
+  readonly calls: Calls;
+  readonly direction: "out" | "in";
+  /** What it still has to answer before it may end: it has got a descriptor, which it uses or closes. */
+  readonly owed: Set<Promise<unknown>>;
+  terminate(): Promise<void>;
+};
 
 export class Migration {
+  /** What the machine is doing; its migrations are a part of that. */
+  readonly run: RunState;
   readonly #machine: Machine;
   readonly #host: MigrationHost;
   readonly #capabilities = new Capabilities();
@@ -63,6 +72,7 @@ export class Migration {
   #startAsked: boolean | undefined;
 
   constructor(machine: Machine, host: MigrationHost) {
+    this.run = new RunState(machine);
     this.#machine = machine;
     this.#host = host;
   }
@@ -77,7 +87,10 @@ export class Migration {
   migrate(target: MigrationTarget): void {
     const asked = parseTarget(target);
     if (this.isActive) throw new MigrationError("There's a migration process in progress");
-    if (this.#machine.migration.isLoading) throw new MigrationError("the machine has not come yet");
+    if (this.#machine.migration.isLoading) throw new MigrationError("Guest is waiting for an incoming migration");
+    if (this.run.name === "postmigrate") {
+      throw new MigrationError("Can't migrate the vm that was paused due to previous migration");
+    }
     if (this.#machine.migration.ram.faults.missingCount > 0) {
       throw new MigrationError("the machine's memory is still coming; try again in a few seconds");
     }
@@ -121,6 +134,7 @@ export class Migration {
     const preempt = this.#capabilities.has("postcopy-preempt");
     if (preempt && isDescriptor(asked)) throw new MigrationError(NEEDS_CHANNELS);
     const address = resolveNames(asked, target.descriptors);
+    this.run.set("inmigrate");
     const running = this.#start("in");
     this.#observe("setup", { status: "setup" });
     try {
@@ -180,12 +194,12 @@ export class Migration {
   /** Takes an interrupted postcopy up again, at the source. Rejects with `MigrationError`. */
   async resume(target: MigrationTarget): Promise<void> {
     const why = "Cannot resume if there is no paused migration";
-    await this.#ask("resume", why, this.#whilePaused(target, why));
+    await this.#ask("resume", why, () => this.#whilePaused(target, why));
   }
   /** The same at the destination: waits for a new connection. Rejects with `MigrationError`. */
   async recover(target: MigrationTarget): Promise<void> {
     const why = "Migrate recover can only be run when postcopy is paused.";
-    this.#listening = await this.#ask("recover", why, this.#whilePaused(target, why));
+    this.#listening = await this.#ask("recover", why, () => this.#whilePaused(target, why));
   }
   /** The target; no descriptor is taken when nothing is paused, for nobody would close it. Throws `MigrationError`. */
   #whilePaused(target: MigrationTarget, otherwise: string): ChannelAddress {
@@ -193,6 +207,11 @@ export class Migration {
     if (asked.kind === "named" && this.#info.status !== "postcopy-paused") throw new MigrationError(otherwise);
     if (this.#capabilities.has("postcopy-preempt") && isDescriptor(asked)) throw new MigrationError(NEEDS_CHANNELS);
     return resolveNames(asked, target.descriptors);
+  }
+
+  /** Ends what goes on, at once and without a word to the other side: the machine is about to quit. */
+  async end(): Promise<void> {
+    if (this.#running) await this.#stop(this.#running);
   }
 
   /** `-S`: a machine that comes in waits until it is told to run. */
@@ -252,7 +271,7 @@ export class Migration {
   #start(direction: Running["direction"]): Running {
     const { memory, layout } = this.#machine;
     const thread = this.#host.startMigration({ memory, layout });
-    const functions = machineFunctions(this.#machine);
+    const functions = machineFunctions(this.#machine, this.run);
     const own: MachineThreadFunctions = {
       ...functions,
       runLoaded: (autostart) => functions.runLoaded(this.#startAsked ?? autostart),
@@ -266,7 +285,7 @@ export class Migration {
       // What was asked too late is not answered any more.
       calls.end("the migration is over");
     };
-    this.#running = { calls, direction, terminate };
+    this.#running = { calls, direction, owed: new Set(), terminate };
     return this.#running;
   }
 
@@ -280,6 +299,7 @@ export class Migration {
       if (!OVER.includes(this.#info.status)) this.#observe("failed", { status: "failed", "error-desc": message });
       throw migrationError(error as CallError);
     } finally {
+      await Promise.allSettled(running.owed);
       await this.#stop(running);
     }
   }
@@ -292,23 +312,30 @@ export class Migration {
     // A migration that has just ended does not mind.
     this.#running?.calls.tell(name);
   }
+  /** `address` is asked for when there is somebody who takes it: what it names is that thread's then. */
   async #ask<Name extends "pause" | "resume" | "recover">(
     name: Name,
     otherwise: string,
-    ...args: Parameters<MigrationFunctions[Name]>
+    address?: () => ChannelAddress,
   ): Promise<Awaited<ReturnType<MigrationFunctions[Name]>>> {
     const running = this.#running;
     if (!running) throw new MigrationError(otherwise);
+    const args = address ? [address()] : [];
+    const asked = running.calls.call(name, ...(args as Parameters<MigrationFunctions[Name]>));
+    if (args.some(({ kind }) => kind === "fd")) running.owed.add(asked);
     try {
-      return await running.calls.call(name, ...args);
+      return await asked;
     } catch (error) {
       // It may have ended meanwhile.
       throw this.#running === running ? migrationError(error as CallError) : new MigrationError(otherwise);
+    } finally {
+      running.owed.delete(asked);
     }
   }
 
   #observe(status: MigrationStatus, info: MigrationInfo): void {
     this.#info = info;
+    if (this.isOutgoing && OVER.includes(status)) this.run.release(status === "completed");
     this.#emit({ event: "MIGRATION", data: { status } });
   }
   #emit(event: MigrationEvent): void {

@@ -415,8 +415,9 @@ export class OutgoingMigration {
   #fits(): boolean {
     const { memory, parameters } = this.#options;
     if (this.#ram.remaining === 0 || !memory.isRunning) return this.#ram.remaining === 0;
-    const downtimeSeconds = parameters()["downtime-limit"] / 1000;
-    return this.#ram.remaining * PAGE_BYTES <= this.#pace.bytesPerSecond * downtimeSeconds;
+    const { "downtime-limit": limitMs, "avail-switchover-bandwidth": given } = parameters();
+    const bytesPerSecond = given > 0 ? given : this.#pace.bytesPerSecond;
+    return this.#ram.remaining * PAGE_BYTES <= (bytesPerSecond * limitMs) / 1000;
   }
 
   async #sync(): Promise<void> {

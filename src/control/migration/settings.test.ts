@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Capabilities } from "#control/migration/capabilities.ts";
-import { changeParameters, DEFAULT_PARAMETERS } from "#control/migration/parameters.ts";
+import { changeParameters, DEFAULT_PARAMETERS, describeParameters } from "#control/migration/parameters.ts";
 import { MIGRATION_COMMANDS } from "#control/migration/commands.ts";
 
 test("capabilities: all or nothing, in QEMU's order", () => {
@@ -26,8 +26,25 @@ test("parameters", () => {
     ...DEFAULT_PARAMETERS,
     "max-bandwidth": Number.MAX_SAFE_INTEGER,
   });
-  expect(() => changeParameters(DEFAULT_PARAMETERS, { "tls-creds": "x" })).toThrow("'tls-creds' is not available");
-  expect(() => changeParameters(DEFAULT_PARAMETERS, { nothing: 1 })).toThrow("'nothing' is not available");
+  expect(() => changeParameters(DEFAULT_PARAMETERS, { nothing: 1 })).toThrow("invalid parameter value: nothing");
+  expect(() => changeParameters(DEFAULT_PARAMETERS, { "max-cpu-throttle": 5 })).toThrow("from cpu-throttle-initial");
+  expect(changeParameters(DEFAULT_PARAMETERS, { "cpu-throttle-tailslow": true })["cpu-throttle-tailslow"]).toBe(true);
+});
+
+test("a parameter that has no effect here may be set to what it is, and to nothing else", () => {
+  const all = describeParameters(DEFAULT_PARAMETERS);
+  // As managers do it at the end of a migration.
+  expect(changeParameters(DEFAULT_PARAMETERS, all)).toEqual(DEFAULT_PARAMETERS);
+  expect(changeParameters(DEFAULT_PARAMETERS, { "tls-creds": null })).toEqual(DEFAULT_PARAMETERS);
+  for (const [name, value, message] of [
+    ["tls-creds", "x", "'tls-creds' can only be '' here: there is no TLS"],
+    ["multifd-channels", 4, "'multifd-channels' can only be 2 here: there is no multifd"],
+    ["compress-wait-thread", false, "'compress-wait-thread' can only be true here"],
+    ["mode", "cpr-reboot", "'mode' can only be 'normal' here"],
+    ["cpr-exec-command", ["sh"], "'cpr-exec-command' can only be [] here"],
+  ] as const) {
+    expect(() => changeParameters(DEFAULT_PARAMETERS, { "downtime-limit": 1, [name]: value })).toThrow(message);
+  }
 });
 
 test("the commands are QEMU's", () => {

@@ -5,7 +5,7 @@
  *   Migration (machine's thread) -> functions here -> OutgoingMigration | IncomingMigration
  *                                <- status, pass, and what is asked of the machine (machine-functions.ts)
  */
-import type { ChannelAddress, Clock, Timers } from "#core/host.ts";
+import type { ChannelAddress, Channels, Clock, Timers } from "#core/host.ts";
 import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
 import type { Trace } from "#core/trace.ts";
 import { IncomingMigration, type IncomingOptions } from "#control/migration/incoming.ts";
@@ -50,7 +50,8 @@ export type MigrationFunctions = {
   continueSwitchover(): void;
   cancel(): void;
   pause(): void;
-  resume(address: ChannelAddress): void;
+  /** A descriptor of `address` is used or closed, here and in `recover`. */
+  resume(address: ChannelAddress): Promise<void>;
   recover(address: ChannelAddress): Promise<ChannelAddress>;
 };
 /** What it calls. */
@@ -90,10 +91,19 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
     continueSwitchover: () => outgoing?.continueSwitchover(),
     cancel: () => outgoing?.cancel(),
     pause: () => (outgoing ?? incoming)?.pause(),
-    resume: (address: ChannelAddress) => outgoing?.resume(() => channels.connect(address)),
-    recover(address: ChannelAddress) {
-      if (!incoming) throw new MigrationError("no machine is coming");
-      return incoming.recover(address);
+    async resume(address: ChannelAddress) {
+      try {
+        if (!outgoing) throw new MigrationError("Cannot resume if there is no paused migration");
+        outgoing.resume(() => channels.connect(address));
+      } catch (error) {
+        await closeUnused(channels, address);
+        throw error;
+      }
+    },
+    async recover(address: ChannelAddress) {
+      if (incoming?.isPaused) return incoming.recover(address);
+      await closeUnused(channels, address);
+      throw new MigrationError("Migrate recover can only be run when postcopy is paused.");
     },
   };
   const calls = new ThreadCalls<MachineThreadFunctions>(port, functions);
@@ -108,4 +118,14 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
     status: (status, info) => calls.tell("status", status, info),
     pass: (pass) => calls.tell("pass", pass),
   };
+}
+
+/** A descriptor that nothing goes over was this thread's all the same. */
+async function closeUnused(channels: Pick<Channels, "connect">, address: ChannelAddress): Promise<void> {
+  if (address.kind !== "fd") return;
+  await channels.connect(address).then(
+    (channel) => channel.abort(),
+    // Whoever cannot open it has closed it.
+    () => {},
+  );
 }

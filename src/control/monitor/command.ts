@@ -85,6 +85,8 @@ export type HmpCommand = {
   /** The first is the name, the others are short forms. */
   readonly names: readonly string[];
   readonly parameters: readonly HmpParameter[];
+  /** A descriptor that comes with it is meant for it. */
+  readonly takesDescriptor: boolean;
   /** How the help shows them. */
   readonly shownParameters: string;
   /** What it does, as the help says it. */
@@ -97,11 +99,13 @@ export type HmpCommand = {
 export function hmpCommand(row: {
   readonly name: string;
   readonly parameters?: readonly HmpParameter[];
+  readonly takesDescriptor?: boolean;
   readonly help: string;
   run: HmpCommand["run"];
 }): HmpCommand {
-  const { name, parameters = [], help, run } = row;
-  return { names: name.split("|"), parameters, shownParameters: describeParameters(parameters), help, run };
+  const { name, parameters = [], takesDescriptor = false, help, run } = row;
+  const shownParameters = describeParameters(parameters);
+  return { names: name.split("|"), parameters, takesDescriptor, shownParameters, help, run };
 }
 
 export type MonitorModule = {

@@ -52,7 +52,12 @@ export type ShutdownReason =
 
 export type ChardevInfo = { readonly label: string; readonly filename: string; readonly isOpen: boolean };
 
-export type DriveState = { readonly sizeBytes: number; readonly statistics: DiskStatistics };
+export type DriveState = {
+  readonly sizeBytes: number;
+  /** What it takes of the host's storage. */
+  readonly allocatedBytes: number | undefined;
+  readonly statistics: DiskStatistics;
+};
 
 export type TypeInfo = {
   readonly name: string;

@@ -38,7 +38,7 @@ export class Monitor implements MonitorContext {
     this.host = host;
     this.commands = byName(modules.flatMap(({ commands = [] }) => commands));
     this.events = byName(modules.flatMap(({ events = [] }) => events));
-    this.run = new RunState(machine);
+    this.run = host.migration?.run ?? new RunState(machine);
     for (const module of modules) module.start?.(this);
   }
 

@@ -25,6 +25,7 @@ import type { PageThread } from "#control/snapshot/page-thread.ts";
 import type { RamBlock } from "#cpu/vcpu/layout.ts";
 import type { DriveConfig } from "#machine/config.ts";
 import type { Machine } from "#machine/machine.ts";
+import type { RunStateName } from "#machine/run-states.ts";
 import { PageFaults } from "#machine/page-faults.ts";
 
 export type SnapshotHost = {
@@ -35,6 +36,8 @@ export type SnapshotHost = {
   turn(): Promise<void>;
   /** The machine is being sent elsewhere. */
   isMigrating(): boolean;
+  /** What the machine is doing, as a snapshot says it. */
+  runState(): RunStateName;
 };
 
 export type SnapshotEntry = {
@@ -91,6 +94,7 @@ export class Snapshots {
     }
     const writer = await store.create(place);
     try {
+      this.#machine.migration.runState = this.#host.runState();
       await this.#machine.saveState(async () => {
         const tag = "tag" in place ? place.tag : nameOf(place);
         await saveSnapshot(this.#machine.migration, writer, {

@@ -50,6 +50,8 @@ export type Device = {
   readonly regions: readonly MmioRegion[];
   /** Brings the device to its power-on state. Thread: machine, while no vCPU runs. */
   reset(): void;
+  /** The machine runs from now on, or has stopped: told when others are told, not at every halt. */
+  machineRuns?(isRunning: boolean): void;
   /** Resolves when nothing of the device is in the host's hands; its state may then be saved. */
   drain?(): Promise<void>;
   /** What migrates, in QEMU's section layout. */

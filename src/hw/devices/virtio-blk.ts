@@ -3,6 +3,7 @@
  *
  * queue -> request -> disk, several in flight -> status byte -> queue. Data goes through buffers of our own, so that
  * a request that a reset of device or queue has overtaken never writes into memory that the guest uses for something else.
+ * One that fails may wait until the machine runs on (`werror=stop`), and migrates then.
  *
  * Spec: virtio 1.2, 5.2 "Block Device".
  * Thread: machine.
@@ -11,7 +12,9 @@
 import type { ByteReader, ByteWriter } from "#core/bytes.ts";
 import type { Disk } from "#core/host.ts";
 import { StateError } from "#core/vmstate.ts";
+import { type BlockFailure, blockFailure, type ErrorPolicy } from "#io/block/block-failure.ts";
 import { gather, scatter } from "#hw/bus/virtio/buffers.ts";
+import { decodeElement, encodeElement, type SavedElement, savedElement } from "#hw/bus/virtio/saved-element.ts";
 import type { VirtioDevice, VirtioHost } from "#hw/bus/virtio/virtio-device.ts";
 import { DRIVER_OK, UNCONNECTED, VIRTIO_F_ANY_LAYOUT } from "#hw/bus/virtio/virtio-device.ts";
 import type { Chain, Virtqueue } from "#hw/bus/virtio/virtqueue.ts";
@@ -54,9 +57,6 @@ const WRITE_ZEROES_FLAG_UNMAP = 1;
 const MAX_TRANSFER_BYTES = 64 << 20;
 const MAX_IN_FLIGHT_BYTES = 64 << 20;
 
-/** Size of QEMU's element in the list of requests under way, and where its descriptor index lies in it. */
-const ELEMENT_BYTES = 16 + 2 * 8 * VIRTQUEUE_MAX_SIZE + 2 * 16 * VIRTQUEUE_MAX_SIZE;
-
 export type VirtioBlkOptions = {
   /** What GET_ID tells the guest; at most 20 characters count. */
   readonly serial?: string;
@@ -70,6 +70,11 @@ export type VirtioBlkOptions = {
   readonly writeZeroes?: boolean;
   /** `write-cache`: whether the guest starts with a write-back cache. */
   readonly writeCache?: boolean;
+  /** `rerror` and `werror`; by default a read is reported, and a write stops the machine when the host has no space. */
+  readonly readErrors?: ErrorPolicy;
+  readonly writeErrors?: ErrorPolicy;
+  /** The disk has failed. With `action` "stop" the machine is to stop. */
+  readonly failed?: (failure: BlockFailure) => void;
 };
 
 type Status = typeof VIRTIO_BLK_S_OK | typeof VIRTIO_BLK_S_IOERR | typeof VIRTIO_BLK_S_UNSUPP;
@@ -87,7 +92,9 @@ export class VirtioBlk implements VirtioDevice {
   #writeBack: boolean;
   #inFlight = 0;
   #inFlightBytes = 0;
-  #resumeHeads: number[] = [];
+  /** Requests that failed, or that a migration brought: they are done when the machine runs. */
+  #waiting: SavedElement[] = [];
+  #isRunning = false;
   #drained: (() => void)[] = [];
 
   constructor(disk: Disk, options: VirtioBlkOptions = {}) {
@@ -101,6 +108,9 @@ export class VirtioBlk implements VirtioDevice {
       discard: true,
       writeZeroes: true,
       writeCache: true,
+      readErrors: "report",
+      writeErrors: "enospc",
+      failed: () => {},
       ...options,
     };
     this.queueSizes = [this.#options.queueSize];
@@ -118,6 +128,11 @@ export class VirtioBlk implements VirtioDevice {
     if (writeZeroes) features |= VIRTIO_BLK_F_WRITE_ZEROES;
     // As QEMU's legacy device, which a stream from there expects.
     return legacy ? features | VIRTIO_BLK_F_SCSI | (common & ~VIRTIO_F_ANY_LAYOUT) : features | common;
+  }
+
+  /** The mode of the cache, which the driver may switch. */
+  get writesBack(): boolean {
+    return this.#writeBack;
   }
 
   connect(host: VirtioHost): void {
@@ -183,8 +198,7 @@ export class VirtioBlk implements VirtioDevice {
   }
 
   reset(): void {
-    this.#resumeHeads = [];
-    this.#settle();
+    this.#waiting = [];
     this.#writeBack = this.#options.writeCache;
   }
 
@@ -195,14 +209,18 @@ export class VirtioBlk implements VirtioDevice {
     });
   }
 
-  /** Whoever waits for a drain goes on when nothing is under way, nor waits to be. */
+  /** Whoever waits for a drain goes on when nothing is under way. */
   #settle(): void {
-    if (this.#inFlight > 0 || this.#resumeHeads.length > 0) return;
+    if (this.#inFlight > 0) return;
     for (const resolve of this.#drained.splice(0)) resolve();
   }
 
-  /** The list of requests under way, which is empty: the machine drains before it saves. */
+  /** The requests that wait; none is under way: the machine drains before it saves. */
   saveDevicePart(out: ByteWriter): void {
+    for (const element of this.#waiting) {
+      out.u8(1);
+      out.bytes(encodeElement(element));
+    }
     out.u8(0);
   }
 
@@ -210,27 +228,27 @@ export class VirtioBlk implements VirtioDevice {
     for (;;) {
       const more = from.u8();
       if (more === 0) return;
-      if (more !== 1 || this.#resumeHeads.length === VIRTQUEUE_MAX_SIZE) {
+      if (more !== 1 || this.#waiting.length === VIRTQUEUE_MAX_SIZE) {
         throw new StateError("a virtio-blk section has a bad list of requests");
       }
-      // QEMU writes its element as it lies in memory; the chain's head is its first word, little-endian.
-      const element = from.bytes(ELEMENT_BYTES);
-      this.#resumeHeads.push(new DataView(element.buffer, element.byteOffset).getUint32(0, true));
+      this.#waiting.push(decodeElement(from));
     }
   }
 
-  loaded(): void {
-    this.#host.attempt("requests of the source", () => this.#resume());
+  machineRuns(isRunning: boolean): void {
+    this.#isRunning = isRunning;
+    if (isRunning) this.#host.attempt("requests that wait", () => this.#resume());
   }
 
   #resume(): void {
+    // It may have stopped again while their pages were waited for.
+    if (!this.#isRunning) return;
     const queue = this.#host.queues[0];
-    for (let head = this.#resumeHeads[0]; head !== undefined; head = this.#resumeHeads[0]) {
-      const chain = queue?.take(head);
-      this.#resumeHeads.shift();
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const chain = queue?.take(next.head);
+      this.#waiting.shift();
       if (queue && chain) this.#start(queue, chain);
     }
-    this.#settle();
     // What the driver queued while the source was already stopping.
     if (queue?.hasAvailable()) this.#host.handle(0);
   }
@@ -243,21 +261,34 @@ export class VirtioBlk implements VirtioDevice {
     if (chain.readableBytes < HEADER_BYTES || chain.writableBytes < 1) {
       return this.#host.fail("a virtio-blk request has no room for its header or its status");
     }
-    const header = new Uint8Array(HEADER_BYTES);
-    gather(chain.readable, 0, header);
+    const header = new DataView(new ArrayBuffer(HEADER_BYTES));
+    gather(chain.readable, 0, new Uint8Array(header.buffer));
     const lengthBytes = chain.readableBytes + chain.writableBytes;
     this.#inFlight++;
     this.#inFlightBytes += lengthBytes;
-    void this.#perform(queue, chain, new DataView(header.buffer))
-      .catch((): Status => VIRTIO_BLK_S_IOERR)
+    void this.#perform(queue, chain, header)
+      .catch((error: unknown) =>
+        this.#failed(queue, chain, typeOf(header) === VIRTIO_BLK_T_IN ? "read" : "write", error),
+      )
       .then((status) => {
         const wasFull = this.#inFlightBytes >= MAX_IN_FLIGHT_BYTES;
         this.#inFlight--;
         this.#inFlightBytes -= lengthBytes;
-        if (queue.holds(chain)) this.#finish(queue, chain, status);
+        if (status !== undefined && queue.holds(chain)) this.#finish(queue, chain, status);
         if (wasFull) this.#host.handle(0);
         this.#settle();
       });
+  }
+
+  /** The status for the guest; undefined when the request waits. */
+  #failed(queue: Virtqueue, chain: Chain, operation: "read" | "write", error: unknown): Status | undefined {
+    if (!queue.holds(chain)) return undefined;
+    const { readErrors, writeErrors, failed } = this.#options;
+    const failure = blockFailure(operation, error, operation === "read" ? readErrors : writeErrors);
+    if (failure.action === "stop") this.#waiting.push(savedElement(chain));
+    failed(failure);
+    if (failure.action === "stop") return undefined;
+    return failure.action === "ignore" ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
   }
 
   #finish(queue: Virtqueue, chain: Chain, status: Status): void {
@@ -268,7 +299,7 @@ export class VirtioBlk implements VirtioDevice {
 
   /** Rejects when the disk does. */
   async #perform(queue: Virtqueue, chain: Chain, header: DataView): Promise<Status> {
-    const type = (header.getUint32(0, true) & ~VIRTIO_BLK_T_BARRIER) >>> 0;
+    const type = typeOf(header);
     const sector = header.getBigUint64(8, true);
     switch (type) {
       case VIRTIO_BLK_T_IN:
@@ -340,6 +371,10 @@ export class VirtioBlk implements VirtioDevice {
     const offset = Number(sector) * SECTOR_BYTES;
     return offset % logicalBlockBytes || lengthBytes % logicalBlockBytes ? undefined : offset;
   }
+}
+
+function typeOf(header: DataView): number {
+  return (header.getUint32(0, true) & ~VIRTIO_BLK_T_BARRIER) >>> 0;
 }
 
 /** The serial with the zero that ends it, if there is room. */

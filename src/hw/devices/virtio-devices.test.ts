@@ -223,6 +223,8 @@ test("blk: a request list from a QEMU that stopped on an error is started again"
   const target = new GuestDriver(new VirtioBlk(disk), true);
   target.ram.set(source.ram);
   target.transport.migration[0]?.load(out.finish(), 2);
+  expect(disk.pending).toHaveLength(1);
+  target.transport.machineRuns(true);
   expect(disk.pending).toHaveLength(2);
   disk.pending[1]?.answer();
   await flushPromises();

@@ -10,6 +10,8 @@ export type BlockFile = {
   /** The size when it was opened. */
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  /** What it takes of the host's storage now; undefined where that is not known. */
+  allocatedBytes?(): number | undefined;
   /** Fills `into`; beyond the end of the file there are zeros. */
   read(offset: number, into: Uint8Array): Promise<void>;
   /** Writes all of `from`; the file grows when that goes beyond its end. */

@@ -9,18 +9,24 @@ export type DiskStatistics = {
   readonly unmap: Counter;
   /** End of the highest write, in bytes. */
   highestWrite: number;
+  /** Time since the last operation ended; undefined before the first. */
+  readonly idleNs: number | undefined;
 };
 
 const counter = (): Counter => ({ operations: 0, bytes: 0, timeNs: 0, failed: 0 });
 
 /** `disk` with counters. */
 export function countedDisk(disk: Disk, clock: Clock): Disk & { readonly statistics: DiskStatistics } {
+  let lastNs: number | undefined;
   const statistics: DiskStatistics = {
     read: counter(),
     write: counter(),
     flush: counter(),
     unmap: counter(),
     highestWrite: 0,
+    get idleNs() {
+      return lastNs === undefined ? undefined : clock.nowNs() - lastNs;
+    },
   };
   const count = async (of: Counter, lengthBytes: number, work: Promise<void>): Promise<void> => {
     const start = clock.nowNs();
@@ -32,6 +38,8 @@ export function countedDisk(disk: Disk, clock: Clock): Disk & { readonly statist
     } catch (error) {
       of.failed++;
       throw error;
+    } finally {
+      lastNs = clock.nowNs();
     }
   };
   const written = (offset: number, lengthBytes: number): void => {
@@ -42,6 +50,7 @@ export function countedDisk(disk: Disk, clock: Clock): Disk & { readonly statist
     sizeBytes: disk.sizeBytes,
     readOnly: disk.readOnly,
     statistics,
+    allocatedBytes: () => disk.allocatedBytes?.(),
     read: (offset, into) => count(statistics.read, into.length, disk.read(offset, into)),
     write(offset, from) {
       written(offset, from.length);

@@ -38,6 +38,7 @@ export function openRawDisk(file: BlockFile, options: RawOptions): Disk {
     name: file.name,
     sizeBytes,
     readOnly,
+    allocatedBytes: () => file.allocatedBytes?.(),
     read: (at, into) => file.read(offset + at, into),
     async write(at, from) {
       writable();

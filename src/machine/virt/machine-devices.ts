@@ -16,6 +16,7 @@ import { VirtioBalloon } from "#hw/devices/virtio-balloon.ts";
 import { VirtioBlk } from "#hw/devices/virtio-blk.ts";
 import { VirtioConsole } from "#hw/devices/virtio-console.ts";
 import { VirtioRng } from "#hw/devices/virtio-rng.ts";
+import type { BlockFailure } from "#io/block/block-failure.ts";
 import type { DeviceConfig, MachineConfig } from "#machine/config.ts";
 import type { RtcClock } from "#machine/rtc-clock.ts";
 import { VIRT_IRQ, VIRT_MEMORY_MAP, VIRT_VIRTIO_COUNT, virtioEntry } from "#machine/virt/memory-map.ts";
@@ -59,6 +60,8 @@ export type MachineDevicePorts = {
   readonly chardevs: ReadonlyMap<string, CharBackend>;
   readonly log: Log;
   readonly rtc: RtcClock;
+  /** A drive has failed; with the action "stop" the machine is to stop. */
+  diskFailed(drive: string, failure: BlockFailure): void;
   /** The guest has changed the size of the balloon. */
   balloonChanged(guestBytes: number): void;
 };
@@ -67,6 +70,8 @@ export type MachineDevices = {
   readonly map: MmioMap;
   readonly devices: readonly Device[];
   readonly balloon: VirtioBalloon | undefined;
+  /** By the ids of their drives. */
+  readonly disks: ReadonlyMap<string, VirtioBlk>;
 };
 
 export function makeMachineDevices(
@@ -108,7 +113,8 @@ export function makeMachineDevices(
     });
     add(index === 0 ? flash0.base : flash1.base, flash);
   });
-  const slots = virtioSlots(config, ports);
+  const disks = new Map<string, VirtioBlk>();
+  const slots = virtioSlots(config, ports, disks);
   const { dma, timers, log } = ports;
   const logError = log.writer("guest_errors");
   for (let slot = 0; slot < VIRT_VIRTIO_COUNT; slot++) {
@@ -121,7 +127,7 @@ export function makeMachineDevices(
     add(base, new VirtioMmio(transport, { forceLegacy, path }, slots[slot]));
   }
   const balloon = slots.find((device) => device instanceof VirtioBalloon);
-  return { map, devices, balloon };
+  return { map, devices, balloon, disks };
 }
 
 function ignoredWrites(sizeBytes: number): MmioRegion {
@@ -146,7 +152,11 @@ function flashStore(
 }
 
 /** A device without a bus takes the highest free slot, as in QEMU. */
-function virtioSlots(config: MachineConfig, ports: MachineDevicePorts): (VirtioDevice | undefined)[] {
+function virtioSlots(
+  config: MachineConfig,
+  ports: MachineDevicePorts,
+  disks: Map<string, VirtioBlk>,
+): (VirtioDevice | undefined)[] {
   const slots: (VirtioDevice | undefined)[] = Array.from({ length: VIRT_VIRTIO_COUNT }, () => undefined);
   for (const device of config.devices) {
     if (device.driver === "virtconsole") continue;
@@ -155,6 +165,7 @@ function virtioSlots(config: MachineConfig, ports: MachineDevicePorts): (VirtioD
     const slot = bus ? Number(bus[1]) : slots.lastIndexOf(undefined);
     if (slot < 0 || slots[slot]) throw new DeviceError(`-device ${device.driver}: no free virtio-mmio slot`);
     slots[slot] = made;
+    if (made instanceof VirtioBlk) disks.set(String(device.properties["drive"]), made);
   }
   return slots;
 }
@@ -163,9 +174,14 @@ function makeVirtio(device: DeviceConfig, config: MachineConfig, ports: MachineD
   const { driver, properties } = device;
   switch (driver) {
     case "virtio-blk-device": {
-      const disk = ports.disks.get(String(properties["drive"]));
-      if (!disk) throw new DeviceError(`-device ${driver}: drive '${String(properties["drive"])}' was not found`);
-      return new VirtioBlk(disk, blkOptions(properties));
+      const id = String(properties["drive"]);
+      const disk = ports.disks.get(id);
+      if (!disk) throw new DeviceError(`-device ${driver}: drive '${id}' was not found`);
+      const drive = config.drives.find((one) => one.id === id);
+      return new VirtioBlk(disk, {
+        ...blkOptions(properties, drive),
+        failed: (failure) => ports.diskFailed(id, failure),
+      });
     }
     case "virtio-rng-device":
       return new VirtioRng({ random: ports.random, clock: ports.clock, timers: ports.timers }, rngOptions(properties));

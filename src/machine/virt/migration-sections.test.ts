@@ -35,6 +35,7 @@ function board(nowNs = 0) {
     disks: new Map(),
     chardevs: new Map(),
     log: NO_LOG,
+    diskFailed: () => {},
     balloonChanged: () => {},
     rtc: { clock: { nowNs: () => 0, wallMs: () => 0 }, offsetNs: 0n },
   });
@@ -72,6 +73,22 @@ test("a body is as long as its description says", () => {
     (of.subsections ?? []).reduce((sum, sub) => sum + 2 + sub.vmsd_name.length + 4 + bytes(sub), 0);
   for (const { section } of board().sections) {
     expect([section.name, section.save().length]).toEqual([section.name, bytes(section.describe())]);
+  }
+});
+
+test("the run state of the source is one of QEMU's, or the section is refused", () => {
+  const { sections } = board();
+  const section = sections.find(({ name }) => name === "globalstate")?.section;
+  const body = (name: string): Uint8Array => {
+    const bytes = Buffer.alloc(104);
+    bytes.writeUInt32BE(name.length + 1);
+    bytes.write(name, 4);
+    return bytes;
+  };
+  section?.load(body("shutdown"), 1);
+  expect(section?.save()).toEqual(new Uint8Array(body("shutdown")));
+  for (const name of ["", "shutdow", "Running"]) {
+    expect(() => section?.load(body(name), 1)).toThrow(`unknown run state '${name}'`);
   }
 });
 

@@ -12,6 +12,7 @@ import { migrationSection } from "#hw/bus/migration-section.ts";
 import type { Device, MigrationSection } from "#hw/bus/types.ts";
 import type { CpuConfig } from "#machine/config.ts";
 import { vcpuBlock } from "#machine/interrupt-lines.ts";
+import { RUN_STATES, type RunStateName } from "#machine/run-states.ts";
 import { clampNs, type MachineClock } from "#machine/shared-words.ts";
 import { VIRT_MEMORY_MAP } from "#machine/virt/memory-map.ts";
 import { cpuExtensions } from "#machine/virt/virt-layout.ts";
@@ -26,7 +27,7 @@ export type BoardSections = {
   readonly sections: readonly BoardSection[];
   /** Bytes of the sections that QEMU's board sends and this one does without. */
   readonly skipped: ReadonlyMap<string, number>;
-  readonly runState: { value: string };
+  readonly runState: { value: RunStateName };
 };
 
 export type SectionsPlace = {
@@ -50,7 +51,7 @@ export function migrationSections(
   shared: readonly Device[],
   devices: readonly Device[],
 ): BoardSections {
-  const runState = { value: "running" };
+  const runState: BoardSections["runState"] = { value: "running" };
   const harts = Array.from({ length: place.layout.vcpuCount }, (_, hart) => vcpuBlock(place.layout, hart));
   const ports: HartPorts = {
     nowNs: () => place.clock.nowNs(),
@@ -132,7 +133,7 @@ function underLock(section: MigrationSection, lock: SharedLock): MigrationSectio
 const RUN_STATE_BYTES = 100;
 
 /** "globalstate": the length of the run state's name with its NUL, and the name in 100 bytes. */
-function globalState(runState: { value: string }): MigrationSection {
+function globalState(runState: BoardSections["runState"]): MigrationSection {
   return migrationSection({
     name: "globalstate",
     version: 1,
@@ -158,8 +159,9 @@ function globalState(runState: { value: string }): MigrationSection {
       const text = new ByteReader(from.bytes(RUN_STATE_BYTES).slice());
       if (lengthBytes > RUN_STATE_BYTES) throw new StateError("the run state of the source is no text");
       const name = String.fromCharCode(...text.bytes(Math.max(lengthBytes - 1, 0)));
-      if (!/^[a-z-]*$/.test(name)) throw new StateError(`the source has an unknown run state '${name}'`);
-      runState.value = name;
+      const known = RUN_STATES.find((one) => one === name);
+      if (known === undefined) throw new StateError(`the source has an unknown run state '${name}'`);
+      runState.value = known;
     },
   });
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { CharBackend } from "#core/host.ts";
-import type { DeviceConfig } from "#machine/config.ts";
+import type { DeviceConfig, DriveConfig } from "#machine/config.ts";
 import { blkOptions, consoleOptions, DeviceError, rngOptions } from "#machine/virt/virtio-options.ts";
 
 test("a disk's properties reach the device, and what is not given keeps its default", () => {
@@ -26,6 +26,15 @@ test("a disk's properties reach the device, and what is not given keeps its defa
     writeCache: false,
   });
   expect(blkOptions({ "write-cache": "auto" })).toEqual({});
+});
+
+test("a device's own error policies go before its drive's", () => {
+  const drive = { readErrors: "ignore", writeErrors: "stop" } as DriveConfig;
+  expect(blkOptions({ rerror: "auto" }, drive)).toEqual({ readErrors: "ignore", writeErrors: "stop" });
+  expect(blkOptions({ rerror: "stop", werror: "report" }, drive)).toEqual({
+    readErrors: "stop",
+    writeErrors: "report",
+  });
 });
 
 test.each([

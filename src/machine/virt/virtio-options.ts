@@ -3,11 +3,12 @@
  * only the device knows are checked here.
  */
 import type { CharBackend } from "#core/host.ts";
+import { ERROR_POLICIES, type ErrorPolicy } from "#io/block/block-failure.ts";
 import { VIRTQUEUE_MAX_SIZE } from "#hw/bus/virtio/virtqueue.ts";
 import type { VirtioBlkOptions } from "#hw/devices/virtio-blk.ts";
 import type { ConsolePort, VirtioConsoleOptions } from "#hw/devices/virtio-console.ts";
 import type { VirtioRngOptions } from "#hw/devices/virtio-rng.ts";
-import type { DeviceConfig } from "#machine/config.ts";
+import type { DeviceConfig, DriveConfig } from "#machine/config.ts";
 
 /** Thrown for a device that cannot be made. */
 export class DeviceError extends Error {
@@ -29,8 +30,8 @@ function given<T extends object>(entries: { readonly [key in keyof T]: T[key] | 
 const bool = (value: Value | undefined): boolean | undefined => (value === undefined ? undefined : value === true);
 const number = (value: Value | undefined): number | undefined => (value === undefined ? undefined : Number(value));
 
-/** Throws {@link DeviceError}. */
-export function blkOptions(properties: Properties): VirtioBlkOptions {
+/** `drive` is behind the device, whose own properties go before the drive's. Throws {@link DeviceError}. */
+export function blkOptions(properties: Properties, drive?: DriveConfig): VirtioBlkOptions {
   const queueSize = number(properties["queue-size"]);
   if (queueSize !== undefined && !isQueueSize(queueSize)) {
     throw new DeviceError(
@@ -55,8 +56,14 @@ export function blkOptions(properties: Properties): VirtioBlkOptions {
     discard: bool(properties["discard"]),
     writeZeroes: bool(properties["write-zeroes"]),
     writeCache: writeCache === undefined || writeCache === "auto" ? undefined : writeCache === "on",
+    readErrors: errorPolicy(properties["rerror"]) ?? drive?.readErrors,
+    writeErrors: errorPolicy(properties["werror"]) ?? drive?.writeErrors,
   });
 }
+
+/** `auto` is what the drive has. */
+const errorPolicy = (value: Value | undefined): ErrorPolicy | undefined =>
+  ERROR_POLICIES.find((policy) => policy === value);
 
 const isQueueSize = (size: number): boolean =>
   size >= MIN_QUEUE_SIZE && size <= VIRTQUEUE_MAX_SIZE && Number.isInteger(Math.log2(size));

@@ -59,7 +59,17 @@ function connectTo(address: ChannelAddress): Promise<ByteChannel> {
 async function listenOn(address: ChannelAddress, connections: number): Promise<ChannelListener> {
   if (address.kind === "tcp" || address.kind === "unix") return listenSocket(address, connections);
   const channel = await openOther(address, "read");
-  return { address, accept: async () => channel, close: () => {} };
+  let isAccepted = false;
+  return {
+    address,
+    async accept() {
+      isAccepted = true;
+      return channel;
+    },
+    close() {
+      if (!isAccepted) channel.abort();
+    },
+  };
 }
 
 async function openOther(address: Exclude<ChannelAddress, SocketAddress>, direction: Direction): Promise<ByteChannel> {

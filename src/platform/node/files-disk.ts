@@ -3,11 +3,14 @@
  * Several operations run at once on Node's thread pool. No lock is taken: two machines on one image spoil it.
  * Thread: machine.
  */
-import { fdatasync, read, write } from "node:fs";
+import { fdatasync, fstatSync, read, write } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
 import type { BlockFile, ImageErrorCode } from "#io/block/block-file.ts";
 import { ImageError } from "#io/block/block-file.ts";
+
+/** The unit of `blocks`. Spec: stat(2). */
+const STAT_BLOCK_BYTES = 512;
 
 export type DiskFileOptions = { readonly readOnly: boolean };
 
@@ -44,6 +47,13 @@ function diskFile(path: string, handle: FileHandle, readOnly: boolean, sizeBytes
     name: path,
     sizeBytes,
     readOnly,
+    allocatedBytes() {
+      try {
+        return STAT_BLOCK_BYTES * fstatSync(fd).blocks;
+      } catch {
+        return undefined;
+      }
+    },
     read(offset, into) {
       return new Promise((resolve, reject) => {
         const step = (done: number): void => {

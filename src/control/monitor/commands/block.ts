@@ -1,34 +1,21 @@
 /** Disks. */
-import { hmpCommand, type MonitorModule, qmpCommand } from "#control/monitor/command.ts";
+import { hmpCommand, type MonitorModule, qmpCommand, qmpEvent } from "#control/monitor/command.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
 import { deviceOfDrive, peripheralPath } from "#control/monitor/inspect/devices.ts";
-import { any, array, bool, enumeration, int, object, optional, type ReplyOf, str } from "#control/monitor/schema.ts";
+import {
+  BLOCK_DEVICE_INFO,
+  BLOCK_STATS,
+  type BlockNode,
+  deviceCounts,
+  nodeInfo,
+  nodesOf,
+  nodeStats,
+} from "#control/monitor/inspect/block-nodes.ts";
+import { IO_STATUS, IO_STATUSES } from "#control/monitor/io-status.ts";
+import { array, bool, enumeration, object, optional, str } from "#control/monitor/schema.ts";
 import type { DriveConfig, MachineConfig } from "#machine/config.ts";
+import { blkOptions } from "#machine/virt/virtio-options.ts";
 
-const IMAGE_INFO = object("ImageInfo", {
-  filename: str,
-  format: str,
-  "dirty-flag": optional(bool),
-  "virtual-size": int,
-});
-const BLOCK_DEVICE_INFO = object("BlockDeviceInfo", {
-  file: str,
-  "node-name": optional(str),
-  ro: bool,
-  drv: str,
-  backing_file_depth: int,
-  encrypted: bool,
-  detect_zeroes: enumeration("BlockdevDetectZeroesOptions", ["off", "on", "unmap"]),
-  bps: int,
-  bps_rd: int,
-  bps_wr: int,
-  iops: int,
-  iops_rd: int,
-  iops_wr: int,
-  image: IMAGE_INFO,
-  cache: object("BlockdevCacheInfo", { writeback: bool, direct: bool, "no-flush": bool }),
-  write_threshold: int,
-});
 const BLOCK_INFO = object("BlockInfo", {
   device: str,
   qdev: optional(str),
@@ -36,66 +23,8 @@ const BLOCK_INFO = object("BlockInfo", {
   removable: bool,
   locked: bool,
   inserted: optional(BLOCK_DEVICE_INFO),
-  "io-status": optional(enumeration("BlockDeviceIoStatus", ["ok", "failed", "nospace"])),
+  "io-status": optional(enumeration("BlockDeviceIoStatus", IO_STATUSES)),
 });
-const COUNTS = object("BlockDeviceStats", {
-  rd_bytes: int,
-  wr_bytes: int,
-  unmap_bytes: int,
-  rd_operations: int,
-  wr_operations: int,
-  flush_operations: int,
-  unmap_operations: int,
-  rd_total_time_ns: int,
-  wr_total_time_ns: int,
-  flush_total_time_ns: int,
-  unmap_total_time_ns: int,
-  wr_highest_offset: int,
-  rd_merged: int,
-  wr_merged: int,
-  unmap_merged: int,
-  failed_rd_operations: int,
-  failed_wr_operations: int,
-  failed_flush_operations: int,
-  failed_unmap_operations: int,
-  invalid_rd_operations: int,
-  invalid_wr_operations: int,
-  invalid_flush_operations: int,
-  invalid_unmap_operations: int,
-  account_invalid: bool,
-  account_failed: bool,
-  timed_stats: array(any),
-});
-const BLOCK_STATS = object("BlockStats", {
-  device: optional(str),
-  qdev: optional(str),
-  "node-name": optional(str),
-  stats: COUNTS,
-});
-
-/** The node's name: given with `-blockdev`, made up for a `-drive`. */
-function nodeName({ drives }: MachineConfig, drive: DriveConfig): string {
-  return drive.isNode ? drive.id : `#block${String(drives.indexOf(drive)).padStart(3, "0")}`;
-}
-
-function deviceInfo({ config, host }: MonitorContext, drive: DriveConfig): ReplyOf<typeof BLOCK_DEVICE_INFO> {
-  const unlimited = { bps: 0, bps_rd: 0, bps_wr: 0, iops: 0, iops_rd: 0, iops_wr: 0 };
-  const sizeBytes = host.drive(drive.id)?.sizeBytes ?? 0;
-  return {
-    file: drive.file,
-    "node-name": nodeName(config, drive),
-    ro: drive.readOnly,
-    drv: drive.format,
-    backing_file_depth: 0,
-    encrypted: false,
-    detect_zeroes: "off",
-    ...unlimited,
-    image: { "virtual-size": sizeBytes, filename: drive.file, format: drive.format, "dirty-flag": false },
-    cache: { "no-flush": drive.noFlush, direct: false, writeback: true },
-    write_threshold: 0,
-  };
-}
-
 /** Drives that stand in `query-block`: all but nodes that no device has. */
 function attachedDrives({ config }: MonitorContext): readonly DriveConfig[] {
   return config.drives.filter(
@@ -103,49 +32,69 @@ function attachedDrives({ config }: MonitorContext): readonly DriveConfig[] {
   );
 }
 
+/** All block nodes, each with those below it. */
+function allNodes({ config }: MonitorContext) {
+  return config.drives.flatMap((drive) => {
+    const nodes = nodesOf(config, drive);
+    return nodes.map((node, i) => ({ drive, nodes: [node, ...nodes.slice(i + 1)] as const }));
+  });
+}
+
+/** Whether the device of a drive has a write cache now, which its guest may switch. */
+function writesBack({ machine }: MonitorContext, drive: DriveConfig): boolean {
+  return machine?.disk(drive.id)?.writesBack ?? true;
+}
+
 function qdevOf(config: MachineConfig, drive: DriveConfig): string | undefined {
   const device = deviceOfDrive(config, drive.id);
   return device && (device.id ?? peripheralPath(config, device));
 }
 
-function counts({ host }: MonitorContext, drive: DriveConfig): ReplyOf<typeof COUNTS> {
-  const counted = host.drive(drive.id)?.statistics;
-  const none = { operations: 0, bytes: 0, timeNs: 0, failed: 0 };
-  const { read = none, write = none, flush = none, unmap = none } = counted ?? {};
-  return {
-    rd_bytes: read.bytes,
-    wr_bytes: write.bytes,
-    unmap_bytes: unmap.bytes,
-    rd_operations: read.operations,
-    wr_operations: write.operations,
-    flush_operations: flush.operations,
-    unmap_operations: unmap.operations,
-    rd_total_time_ns: Math.floor(read.timeNs),
-    wr_total_time_ns: Math.floor(write.timeNs),
-    flush_total_time_ns: Math.floor(flush.timeNs),
-    unmap_total_time_ns: Math.floor(unmap.timeNs),
-    wr_highest_offset: counted?.highestWrite ?? 0,
-    rd_merged: 0,
-    wr_merged: 0,
-    unmap_merged: 0,
-    failed_rd_operations: read.failed,
-    failed_wr_operations: write.failed,
-    failed_flush_operations: flush.failed,
-    failed_unmap_operations: unmap.failed,
-    invalid_rd_operations: 0,
-    invalid_wr_operations: 0,
-    invalid_flush_operations: 0,
-    invalid_unmap_operations: 0,
-    account_invalid: false,
-    account_failed: true,
-    timed_stats: [],
-  };
-}
-
 const deviceName = (drive: DriveConfig): string => (drive.isNode ? "" : drive.id);
+
+/** What a failed read or write of a drive does, by its device's properties and its own. */
+function errorPolicies(config: MachineConfig, drive: DriveConfig) {
+  const { readErrors = "report", writeErrors = "enospc" } = blkOptions(
+    deviceOfDrive(config, drive.id)?.properties ?? {},
+    drive,
+  );
+  return { readErrors, writeErrors };
+}
+function stopsOnErrors(config: MachineConfig, drive: DriveConfig): boolean {
+  if (!deviceOfDrive(config, drive.id)) return false;
+  const { readErrors, writeErrors } = errorPolicies(config, drive);
+  return readErrors === "stop" || writeErrors === "stop" || writeErrors === "enospc";
+}
 
 export const BLOCK: MonitorModule = {
   title: "Disks",
+  start(context) {
+    // It follows the machine from now on.
+    context.part(IO_STATUS);
+    context.machine?.on((event) => {
+      if (event.kind !== "io-error") return;
+      const drive = context.config.drives.find(({ id }) => id === event.drive);
+      if (!drive) return;
+      context.emit("BLOCK_IO_ERROR", {
+        device: deviceName(drive),
+        "node-name": nodesOf(context.config, drive)[0].name,
+        operation: event.operation,
+        action: event.action,
+        ...(stopsOnErrors(context.config, drive) && { nospace: event.isOutOfSpace }),
+        reason: event.reason,
+      });
+    });
+  },
+  events: [
+    qmpEvent("BLOCK_IO_ERROR", "A disk has failed. With the action `stop` the machine stops, and STOP follows.", {
+      device: str,
+      "node-name": optional(str),
+      operation: enumeration("IoOperationType", ["read", "write"]),
+      action: enumeration("BlockErrorAction", ["ignore", "report", "stop"]),
+      nospace: optional(bool),
+      reason: str,
+    }),
+  ],
   commands: [
     qmpCommand({
       name: "query-block",
@@ -155,11 +104,11 @@ export const BLOCK: MonitorModule = {
         attachedDrives(context).map((drive) => {
           const qdev = qdevOf(context.config, drive);
           return {
-            "io-status": "ok" as const,
+            ...(stopsOnErrors(context.config, drive) && { "io-status": context.part(IO_STATUS).of(drive.id) }),
             device: deviceName(drive),
             locked: false,
             removable: false,
-            inserted: deviceInfo(context, drive),
+            inserted: nodeInfo(context, drive, nodesOf(context.config, drive)[0], writesBack(context, drive)),
             ...(qdev === undefined ? {} : { qdev }),
             type: "unknown",
           };
@@ -170,7 +119,7 @@ export const BLOCK: MonitorModule = {
       help: "All block nodes.",
       args: { flat: optional(bool) },
       returns: array(BLOCK_DEVICE_INFO),
-      run: (context) => context.config.drives.map((drive) => deviceInfo(context, drive)),
+      run: (context) => allNodes(context).map(({ drive, nodes: [node] }) => nodeInfo(context, drive, node)),
     }),
     qmpCommand({
       name: "query-blockstats",
@@ -178,11 +127,15 @@ export const BLOCK: MonitorModule = {
       args: { "query-nodes": optional(bool) },
       returns: array(BLOCK_STATS),
       run(context, args) {
-        const drives = args["query-nodes"] ? context.config.drives : attachedDrives(context);
-        return drives.map((drive) => {
+        if (args["query-nodes"]) return allNodes(context).map(({ drive, nodes }) => nodeStats(context, drive, nodes));
+        return attachedDrives(context).map((drive) => {
           const qdev = qdevOf(context.config, drive);
-          const device = args["query-nodes"] ? {} : { device: deviceName(drive), ...(qdev !== undefined && { qdev }) };
-          return { ...device, "node-name": nodeName(context.config, drive), stats: counts(context, drive) };
+          return {
+            device: deviceName(drive),
+            ...(qdev !== undefined && { qdev }),
+            ...nodeStats(context, drive, nodesOf(context.config, drive)),
+            stats: deviceCounts(context, drive),
+          };
         });
       },
     }),
@@ -197,15 +150,25 @@ export const BLOCK: MonitorModule = {
     hmpCommand({
       name: "block",
       parameters: [
+        { name: "nodes", kind: "switch", letter: "n" },
         { name: "verbose", kind: "switch", letter: "v" },
         { name: "device", kind: "word", isOptional: true },
       ],
-      help: "the disks, or one of them",
-      run: (context, args) =>
-        attachedDrives(context)
-          .filter((drive) => args.text("device") === undefined || drive.id === args.text("device"))
-          .map((drive) => describeDrive(context, drive, args.isOn("verbose")))
-          .join("\n"),
+      help: "the disks, or one of them; with -v more of them, with -n the block nodes",
+      run(context, args) {
+        const isVerbose = args.isOn("verbose");
+        const wanted = args.text("device");
+        if (args.isOn("nodes")) {
+          return allNodes(context)
+            .filter(({ nodes: [node] }) => wanted === undefined || node.name === wanted)
+            .map(({ drive, nodes: [node] }) => describeNode(context, drive, node, isVerbose))
+            .join("\n");
+        }
+        return attachedDrives(context)
+          .filter((drive) => wanted === undefined || drive.id === wanted)
+          .map((drive) => describeDrive(context, drive, isVerbose))
+          .join("\n");
+      },
     }),
     hmpCommand({
       name: "blockstats",
@@ -213,7 +176,7 @@ export const BLOCK: MonitorModule = {
       run: (context) =>
         attachedDrives(context)
           .map((drive) => {
-            const all: Readonly<Record<string, unknown>> = counts(context, drive);
+            const all: Readonly<Record<string, unknown>> = { idle_time_ns: 0, ...deviceCounts(context, drive) };
             const shown = SHOWN_COUNTS.map((name) => `${name}=${String(all[name])}`).join(" ");
             return `${deviceName(drive)}: ${shown}\n`;
           })
@@ -224,19 +187,55 @@ export const BLOCK: MonitorModule = {
 
 const SHOWN_COUNTS: readonly string[] = [
   ..."rd_bytes wr_bytes rd_operations wr_operations flush_operations wr_total_time_ns rd_total_time_ns".split(" "),
-  ..."flush_total_time_ns rd_merged wr_merged".split(" "),
+  ..."flush_total_time_ns rd_merged wr_merged idle_time_ns".split(" "),
 ];
 
 function describeDrive(context: MonitorContext, drive: DriveConfig, isVerbose: boolean): string {
-  const { config, host } = context;
-  const name = nodeName(config, drive);
-  const title = drive.isNode ? name : `${drive.id} (${name})`;
+  const { config } = context;
+  const [node] = nodesOf(config, drive);
   const qdev = qdevOf(config, drive);
+  const status = context.part(IO_STATUS).of(drive.id);
+  return describe(context, drive, node, isVerbose, {
+    title: drive.isNode ? node.name : `${drive.id} (${node.name})`,
+    more: [
+      ...(qdev === undefined ? [] : [`    Attached to:      ${qdev}`]),
+      ...(stopsOnErrors(config, drive) && status !== "ok" ? [`    I/O status:       ${status}`] : []),
+    ],
+    writeback: writesBack(context, drive),
+  });
+}
+
+function describeNode(context: MonitorContext, drive: DriveConfig, node: BlockNode, isVerbose: boolean): string {
+  return describe(context, drive, node, isVerbose, { title: node.name, more: [], writeback: true });
+}
+
+type Described = { readonly title: string; readonly more: readonly string[]; readonly writeback: boolean };
+
+function describe(
+  { host }: MonitorContext,
+  drive: DriveConfig,
+  node: BlockNode,
+  isVerbose: boolean,
+  { title, more, writeback }: Described,
+): string {
+  const { sizeBytes = 0, allocatedBytes } = host.drive(drive.id) ?? {};
   const lines = [
-    `${title}: ${drive.file} (${drive.format}${drive.readOnly ? ", read-only" : ""})`,
-    ...(qdev === undefined ? [] : [`    Attached to:      ${qdev}`]),
-    `    Cache mode:       writeback${drive.noFlush ? ", ignore flushes" : ""}`,
-    ...(isVerbose ? [`    Virtual size:     ${host.drive(drive.id)?.sizeBytes ?? 0} bytes`] : []),
+    `${title}: ${drive.file} (${node.driver}${drive.readOnly ? ", read-only" : ""})`,
+    ...more,
+    `    Cache mode:       ${writeback ? "writeback" : "writethrough"}${drive.noFlush ? ", ignore flushes" : ""}`,
   ];
+  if (isVerbose) {
+    lines.push("", "Images:", `image: ${drive.file}`, `file format: ${node.driver}`);
+    lines.push(`virtual size: ${sizeText(sizeBytes)} (${sizeBytes} bytes)`);
+    if (allocatedBytes !== undefined) lines.push(`disk size: ${sizeText(allocatedBytes)}`);
+  }
   return `${lines.join("\n")}\n`;
+}
+
+/** Three digits, as QEMU: "1 MiB", "1.5 GiB", "990 B", "0.98 KiB". */
+function sizeText(bytes: number): string {
+  const units = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
+  let [value, unit] = [bytes, 0];
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1024;
+  return `${Number(value.toPrecision(3))} ${units[unit]}B`;
 }

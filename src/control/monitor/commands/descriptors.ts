@@ -1,6 +1,6 @@
 /** Descriptors that a client passes over a unix socket. */
 import type { PassedDescriptor } from "#core/host.ts";
-import { type Caller, type MonitorModule, qmpCommand } from "#control/monitor/command.ts";
+import { type Caller, hmpCommand, type MonitorModule, qmpCommand } from "#control/monitor/command.ts";
 import { DESCRIPTOR_SETS } from "#control/monitor/descriptor-sets.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import { array, int, object, optional, str } from "#control/monitor/schema.ts";
@@ -18,6 +18,22 @@ function refuse(descriptor: PassedDescriptor, why: string): never {
   throw new QmpError(why);
 }
 
+function getfd(fdname: string, caller: Caller): void {
+  const descriptor = passed(caller);
+  if (/^\d/.test(fdname)) refuse(descriptor, "Parameter 'fdname' expects a name not starting with a digit");
+  if (!caller.descriptors?.keep(fdname, descriptor)) {
+    refuse(descriptor, "too many descriptors are kept; closefd closes one");
+  }
+}
+
+function closefd(fdname: string, { descriptors }: Caller): void {
+  const descriptor = descriptors?.takeNamed(fdname);
+  if (!descriptor) throw new QmpError(`File descriptor named '${fdname}' not found`);
+  descriptor.close();
+}
+
+const FDNAME = { name: "fdname", kind: "word" } as const;
+
 export const DESCRIPTORS: MonitorModule = {
   title: "File descriptors",
   commands: [
@@ -26,23 +42,13 @@ export const DESCRIPTORS: MonitorModule = {
       help: "Keeps the descriptor that came with the command under a name, for a migration's `fd:NAME`.",
       args: { fdname: str },
       takesDescriptor: true,
-      run(_context, { fdname }, caller) {
-        const descriptor = passed(caller);
-        if (/^\d/.test(fdname)) refuse(descriptor, "Parameter 'fdname' expects a name not starting with a digit");
-        if (!caller.descriptors?.keep(fdname, descriptor)) {
-          refuse(descriptor, "too many descriptors are kept; closefd closes one");
-        }
-      },
+      run: (_context, { fdname }, caller) => getfd(fdname, caller),
     }),
     qmpCommand({
       name: "closefd",
       help: "Closes a descriptor of `getfd`.",
       args: { fdname: str },
-      run(_context, { fdname }, { descriptors }) {
-        const descriptor = descriptors?.takeNamed(fdname);
-        if (!descriptor) throw new QmpError(`File descriptor named '${fdname}' not found`);
-        descriptor.close();
-      },
+      run: (_context, { fdname }, caller) => closefd(fdname, caller),
     }),
     qmpCommand({
       name: "add-fd",
@@ -80,6 +86,21 @@ export const DESCRIPTORS: MonitorModule = {
         }),
       ),
       run: (context) => context.part(DESCRIPTOR_SETS).list(),
+    }),
+  ],
+  hmp: [
+    hmpCommand({
+      name: "getfd",
+      parameters: [FDNAME],
+      takesDescriptor: true,
+      help: "keeps the descriptor that came with the line under a name, for a migration's fd:NAME",
+      run: (_context, args, caller) => getfd(args.text("fdname") ?? "", caller),
+    }),
+    hmpCommand({
+      name: "closefd",
+      parameters: [FDNAME],
+      help: "closes a descriptor of getfd",
+      run: (_context, args, caller) => closefd(args.text("fdname") ?? "", caller),
     }),
   ],
 };

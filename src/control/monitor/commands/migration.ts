@@ -3,15 +3,14 @@ import { Capabilities, CAPABILITY_NAMES } from "#control/migration/capabilities.
 import { migrationText, parametersText } from "#control/migration/info-text.ts";
 import { MIGRATION_COMMANDS } from "#control/migration/commands.ts";
 import type { Migration } from "#control/migration/migration.ts";
-import { MIGRATION_STATUSES, type MigrationStatus } from "#control/migration/status.ts";
+import { MIGRATION_STATUSES } from "#control/migration/status.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
-import { DEFAULT_PARAMETERS, describeParameters, TLS_PARAMETERS } from "#control/migration/parameters.ts";
+import { DEFAULT_PARAMETERS, describeParameters } from "#control/migration/parameters.ts";
 import { hmpCommand, type MonitorModule, qmpCommand, type QmpCommand, qmpEvent } from "#control/monitor/command.ts";
 import type { MonitorContext } from "#control/monitor/context.ts";
 import { DESCRIPTOR_SETS } from "#control/monitor/descriptor-sets.ts";
 import type { PassedDescriptors } from "#control/monitor/passed-descriptors.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
-import type { RunState } from "#control/run-state.ts";
 import {
   any,
   array,
@@ -22,6 +21,7 @@ import {
   type Members,
   object,
   optional,
+  type Schema,
   str,
 } from "#control/monitor/schema.ts";
 
@@ -44,8 +44,11 @@ const CAPABILITY = object("MigrationCapabilityStatus", {
   capability: enumeration("MigrationCapability", CAPABILITY_NAMES),
   state: bool,
 });
-const optionalInts = (...names: readonly string[]): Members =>
-  Object.fromEntries(names.map((name) => [name, optional(int)]));
+function typeOf(value: unknown): Schema {
+  if (typeof value === "number") return int;
+  if (typeof value === "boolean") return bool;
+  return typeof value === "string" ? str : array(str);
+}
 
 /** What each command takes. `channels` is QEMU 8.2's. */
 const ARGUMENTS: Readonly<Record<string, Members>> = {
@@ -62,28 +65,22 @@ const ARGUMENTS: Readonly<Record<string, Members>> = {
   "migrate-set-capabilities": { capabilities: array(CAPABILITY) },
   // All of QEMU's, so that a client hears which of them cannot be set.
   "migrate-set-parameters": {
-    ...optionalInts(...Object.keys(DEFAULT_PARAMETERS)),
-    ...optionalInts("announce-initial", "announce-max", "announce-rounds", "announce-step"),
-    ...optionalInts("compress-level", "compress-threads", "decompress-threads", "x-checkpoint-delay"),
-    ...optionalInts("multifd-channels", "xbzrle-cache-size", "multifd-zlib-level", "multifd-zstd-level"),
-    ...Object.fromEntries(TLS_PARAMETERS.map((name) => [name, optional(any)])),
+    ...Object.fromEntries(
+      Object.entries(describeParameters(DEFAULT_PARAMETERS)).map(([name, value]) => [name, optional(typeOf(value))]),
+    ),
     "max-bandwidth": optional(int64),
     "max-postcopy-bandwidth": optional(int64),
-    "compress-wait-thread": optional(bool),
-    "cpu-throttle-tailslow": optional(bool),
-    "block-incremental": optional(bool),
-    "multifd-compression": optional(enumeration("MultiFDCompression", ["none", "zlib", "zstd"])),
+    "avail-switchover-bandwidth": optional(int64),
+    // A text or null.
+    ...Object.fromEntries(["tls-creds", "tls-hostname", "tls-authz"].map((name) => [name, optional(any)])),
+    "multifd-compression": optional(
+      enumeration("MultiFDCompression", ["none", "zlib", "zstd", "qatzip", "qpl", "uadk"]),
+    ),
+    "zero-page-detection": optional(enumeration("ZeroPageDetection", ["none", "legacy", "multifd"])),
+    mode: optional(enumeration("MigMode", ["normal", "cpr-reboot", "cpr-transfer", "cpr-exec"])),
   },
   "migrate-recover": { uri: str },
 };
-/** At the source, behind the machine's stop. */
-const STANDS: readonly MigrationStatus[] = [
-  "pre-switchover",
-  "device",
-  "postcopy-active",
-  "postcopy-paused",
-  "postcopy-recover",
-];
 /** They may overtake others: a migration that hangs holds them up. */
 const OUT_OF_BAND: readonly string[] = ["migrate-pause", "migrate-recover"];
 
@@ -135,12 +132,24 @@ const COMMANDS: readonly QmpCommand[] = Object.keys(MIGRATION_COMMANDS).map((nam
 
 const onOff = (state: boolean): string => (state ? "on" : "off");
 
-/** The machine stands for the migration: nobody may start it, until it is known where it runs. */
-function followSource(run: RunState, status: MigrationStatus): void {
-  if (run.isRunning) return;
-  if (STANDS.includes(status)) run.set("finish-migrate");
-  else if (status === "completed") run.set("postmigrate");
-  else if (run.name === "finish-migrate") run.set("paused");
+/** Those of which a person gives MiB a second. */
+const IN_MIB: readonly string[] = ["max-bandwidth", "avail-switchover-bandwidth"];
+const SIZE_UNITS = "BKMGTPE";
+
+/** What a person has written, of the type that the parameter has. Throws `QmpError`. */
+function readParameter(name: string, text: string): unknown {
+  const current = describeParameters(DEFAULT_PARAMETERS)[name];
+  if (current === undefined) throw new QmpError(`invalid parameter value: ${name}`);
+  if (typeof current === "string") return text;
+  if (typeof current === "object") return text.split(" ");
+  if (typeof current === "boolean") {
+    if (text !== "on" && text !== "off") throw new QmpError(`Parameter '${name}' expects 'on' or 'off'`);
+    return text === "on";
+  }
+  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?|0x[\da-f]+)([bkmgtpe]?)$/i.exec(text) ?? [];
+  if (digits === undefined) throw new QmpError(`Parameter '${name}' expects a non-negative number below 2^64`);
+  const scale = SIZE_UNITS.indexOf(unit === "" ? (IN_MIB.includes(name) ? "M" : "B") : unit.toUpperCase());
+  return Math.min(Math.floor(Number(digits) * 1024 ** scale), Number.MAX_SAFE_INTEGER);
 }
 
 export const MIGRATION: MonitorModule = {
@@ -151,7 +160,6 @@ export const MIGRATION: MonitorModule = {
     migration?.on((event) => {
       const wanted = migration.capabilities().some(({ capability, state }) => capability === "events" && state);
       if (wanted) context.emit(event.event, event.data);
-      if (event.event === "MIGRATION" && migration.isOutgoing) followSource(context.run, event.data.status);
     });
   },
   commands: COMMANDS,
@@ -170,8 +178,9 @@ export const MIGRATION: MonitorModule = {
         { name: "uri", kind: "rest" },
       ],
       help: "sends the machine to uri; with -d it does not wait for the end, with -r it goes on with a paused postcopy",
-      async run(context, args) {
-        await run(context, "migrate", { uri: args.text("uri"), ...(args.isOn("resume") && { resume: true }) });
+      async run(context, args, { descriptors }) {
+        const resume = args.isOn("resume") && { resume: true };
+        await run(context, "migrate", { uri: args.text("uri"), ...resume }, descriptors);
         if (args.isOn("detach")) return "";
         const { status = "none", "error-desc": why } = await migrationOf(context).untilOver();
         return status === "completed" ? "" : `migration ${status}${why === undefined ? "" : `: ${why}`}\n`;
@@ -181,7 +190,8 @@ export const MIGRATION: MonitorModule = {
       name: "migrate_incoming",
       parameters: [{ name: "uri", kind: "rest" }],
       help: "waits for a machine at uri, after -incoming defer",
-      run: async (context, args) => void (await run(context, "migrate-incoming", { uri: args.text("uri") })),
+      run: async (context, args, { descriptors }) =>
+        void (await run(context, "migrate-incoming", { uri: args.text("uri") }, descriptors)),
     }),
     hmpCommand({
       name: "migrate_cancel",
@@ -203,7 +213,8 @@ export const MIGRATION: MonitorModule = {
       name: "migrate_recover",
       parameters: [{ name: "uri", kind: "rest" }],
       help: "waits at uri for an interrupted postcopy to go on",
-      run: async (context, args) => void (await run(context, "migrate-recover", { uri: args.text("uri") })),
+      run: async (context, args, { descriptors }) =>
+        void (await run(context, "migrate-recover", { uri: args.text("uri") }, descriptors)),
     }),
     hmpCommand({
       name: "migrate_start_postcopy",
@@ -226,11 +237,12 @@ export const MIGRATION: MonitorModule = {
       name: "migrate_set_parameter",
       parameters: [
         { name: "parameter", kind: "word" },
-        { name: "value", kind: "integer" },
+        { name: "value", kind: "word" },
       ],
-      help: "sets a limit of migrations",
+      help: "sets a limit of migrations; bandwidths are in MiB/s, or have a suffix",
       async run(context, args) {
-        await run(context, "migrate-set-parameters", { [args.text("parameter") ?? ""]: Number(args.integer("value")) });
+        const name = args.text("parameter") ?? "";
+        await run(context, "migrate-set-parameters", { [name]: readParameter(name, args.text("value") ?? "") });
       },
     }),
   ],

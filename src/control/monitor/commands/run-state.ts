@@ -1,9 +1,11 @@
 /** Start, stop, reset, the end, and the events of them. */
 import { hmpCommand, type MonitorModule, qmpCommand, qmpEvent } from "#control/monitor/command.ts";
-import type { MonitorContext } from "#control/monitor/context.ts";
+import type { MonitorContext, ShutdownReason } from "#control/monitor/context.ts";
+import { IO_STATUS } from "#control/monitor/io-status.ts";
 import { QmpError } from "#control/monitor/qmp-error.ts";
 import { bool, enumeration, object, optional } from "#control/monitor/schema.ts";
-import { RUN_STATES } from "#control/run-state.ts";
+import type { MachineEvent } from "#machine/machine.ts";
+import { RUN_STATES } from "#machine/run-states.ts";
 
 const SHUTDOWN_CAUSE = enumeration("ShutdownCause", [
   "none",
@@ -19,9 +21,11 @@ const SHUTDOWN_CAUSE = enumeration("ShutdownCause", [
 ]);
 const CAUSE = { guest: bool, reason: SHUTDOWN_CAUSE };
 
-async function resume({ machine, run, host }: MonitorContext): Promise<void> {
+async function resume(context: MonitorContext): Promise<void> {
+  const { machine, run, host } = context;
   if (run.needsReset) throw new QmpError("Resetting the Virtual Machine is required");
   if (run.name === "finish-migrate") throw new QmpError("Migration is not finalized yet");
+  context.part(IO_STATUS).clear();
   if (machine?.migration.isLoading) host.migration?.startWhenLoaded();
   else if (machine) await machine.start();
   else run.set("running");
@@ -35,6 +39,13 @@ async function pause({ machine, run, host }: MonitorContext): Promise<void> {
 
 async function reset({ machine }: MonitorContext): Promise<void> {
   await machine?.pressReset();
+}
+
+function shutdownReason({ byGuest, isReset, exitCode }: MachineEvent & { kind: "shutdown" }): ShutdownReason {
+  if (!byGuest) return "host-qmp-system-reset";
+  if (isReset) return "guest-reset";
+  // The test finisher's failure, which is what a kernel does that has panicked.
+  return exitCode === 0 ? "guest-shutdown" : "guest-panic";
 }
 
 export const RUN_STATE: MonitorModule = {
@@ -55,15 +66,12 @@ export const RUN_STATE: MonitorModule = {
             reason: event.byGuest ? "guest-reset" : "host-qmp-system-reset",
           });
         case "balloon":
+        case "io-error":
         case "loaded":
           return undefined;
         default: {
           hasEnded = context.machine?.actions.onShutdown === "poweroff";
-          const guestReason = event.isReset ? "guest-reset" : "guest-shutdown";
-          context.emit("SHUTDOWN", {
-            guest: event.byGuest,
-            reason: event.byGuest ? guestReason : "host-qmp-system-reset",
-          });
+          context.emit("SHUTDOWN", { guest: event.byGuest, reason: shutdownReason(event) });
         }
       }
     });

@@ -30,6 +30,11 @@ export async function runHmpLine(monitor: MonitorContext, line: string, caller: 
   return run(monitor, row, word, line, slash > 0 ? name.end - name.text.length + slash : name.end, caller);
 }
 
+/** Whether a descriptor that comes with `line` is meant for it. */
+export function takesDescriptor({ hmpCommands }: Pick<MonitorContext, "hmpCommands">, line: string): boolean {
+  return findHmp(hmpCommands, nextWord(line, 0).text)?.takesDescriptor === true;
+}
+
 async function run(
   monitor: MonitorContext,
   row: HmpCommand,

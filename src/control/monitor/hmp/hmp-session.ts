@@ -8,7 +8,8 @@
 import type { CharBackend, LineEditor, LineEditors } from "#core/host.ts";
 import type { Caller } from "#control/monitor/command.ts";
 import { completeLine } from "#control/monitor/hmp/completion.ts";
-import { runHmpLine } from "#control/monitor/hmp/hmp-dispatch.ts";
+import { runHmpLine, takesDescriptor } from "#control/monitor/hmp/hmp-dispatch.ts";
+import { PassedDescriptors } from "#control/monitor/passed-descriptors.ts";
 import type { Monitor } from "#control/monitor/monitor.ts";
 
 /** Programs that drive a monitor wait for QEMU's prompt. */
@@ -24,13 +25,17 @@ export type HmpOptions = {
   bug(error: unknown): void;
 };
 
+type Queued = { readonly line: string; readonly bound: ReturnType<PassedDescriptors["bind"]> | undefined };
+
 export class HmpSession {
   readonly #monitor: Monitor;
   readonly #backend: CharBackend;
   readonly #options: HmpOptions;
-  readonly #queue: string[] = [];
+  readonly #queue: Queued[] = [];
+  readonly #descriptors = new PassedDescriptors();
   #editor: LineEditor | undefined;
-  #caller: Caller = { cpuIndex: 0 };
+  /** The vCPU that `cpu` has chosen. */
+  #cpuIndex = 0;
   #isOpen = false;
   #isOurs = true;
   #hasGreeted = false;
@@ -51,6 +56,7 @@ export class HmpSession {
     this.#backend.attach({
       canReceive: () => (this.#queue.length < MAX_QUEUED ? RECEIVE_BYTES : 0),
       receive: (bytes) => this.#receive(bytes),
+      passed: (descriptors) => this.#descriptors.arrive(descriptors),
       event: (event) => {
         if (event === "opened") this.#opened();
         else if (event === "closed") this.#closed();
@@ -65,7 +71,7 @@ export class HmpSession {
   #opened(): void {
     if (this.#isOpen) this.#closed();
     this.#isOpen = true;
-    this.#caller = { cpuIndex: 0 };
+    this.#cpuIndex = 0;
     this.#editor = this.#options.editors({
       prompt: PROMPT,
       output: this.#backend,
@@ -80,6 +86,7 @@ export class HmpSession {
     this.#isOpen = false;
     this.#hasGreeted = false;
     this.#queue.length = 0;
+    this.#descriptors.leave();
     this.#lineBytes = 0;
     this.#editor?.close();
     this.#editor = undefined;
@@ -107,22 +114,34 @@ export class HmpSession {
   }
 
   #enqueue(line: string): void {
-    this.#queue.push(line);
+    // Known when it comes: it may wait, and others with descriptors come behind it.
+    const bound = takesDescriptor(this.#monitor, line) ? this.#descriptors.bind() : undefined;
+    this.#queue.push({ line, bound });
     if (!this.#isBusy) void this.#work();
   }
 
   async #work(): Promise<void> {
     this.#isBusy = true;
-    for (let line = this.#queue.shift(); line !== undefined; line = this.#queue.shift()) {
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      const { line, bound } = next;
       const client = this.#client;
+      const caller: Caller = {
+        cpuIndex: this.#cpuIndex,
+        descriptors: this.#descriptors,
+        ...(bound && { passed: bound }),
+        whyNoDescriptors: this.#backend.whyNoDescriptors,
+      };
       let text: string;
       try {
-        text = await runHmpLine(this.#monitor, line, this.#caller);
+        text = await runHmpLine(this.#monitor, line, caller);
       } catch (error) {
         this.#options.bug(error);
         text = `Error: ${error instanceof Error ? error.message : String(error)}\n`;
+      } finally {
+        if (bound) this.#descriptors.release(bound);
       }
       if (client === this.#client) {
+        this.#cpuIndex = caller.cpuIndex;
         this.#print(text);
         this.#editor?.prompt();
       }

@@ -75,6 +75,8 @@ export type VirtioDevice = {
   handleQueue(index: number): void;
   /** Drops what is under way. The queues are reset by the transport. */
   reset(): void;
+  /** The machine runs from now on, or has stopped. */
+  machineRuns?(isRunning: boolean): void;
   /** Resolves when no request is in the host's hands; the queues may then be saved. */
   drain?(): Promise<void>;
   /** The configuration as the driver of the source saw it last, or zeros if it never looked. */

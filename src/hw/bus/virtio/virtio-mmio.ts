@@ -178,6 +178,10 @@ export class VirtioMmio implements Device {
     this.#resetDevice();
   }
 
+  machineRuns(isRunning: boolean): void {
+    this.device?.machineRuns?.(isRunning);
+  }
+
   /** Resolves when no request is in the host's hands. */
   async drain(): Promise<void> {
     await this.device?.drain?.();

@@ -37,7 +37,8 @@ export type Chain = {
   readonly writable: readonly Uint8Array[];
   readonly readableBytes: number;
   readonly writableBytes: number;
-  /** Guest addresses of `writable`, one for one. */
+  /** Guest addresses of the buffers, one for one. */
+  readonly readableAt: readonly Gpa[];
   readonly writableAt: readonly Gpa[];
   /** Resets of the queue before it was taken; see {@link Virtqueue.holds}. */
   readonly resets: number;
@@ -171,6 +172,7 @@ export class Virtqueue {
     if (this.usable && !this.#isReady()) return undefined;
     const readable: Uint8Array[] = [];
     const writable: Uint8Array[] = [];
+    const readableAt: Gpa[] = [];
     const writableAt: Gpa[] = [];
     let [readableBytes, writableBytes] = [0, 0];
     let table = this.#ports.dma.view(this.descriptors, DESCRIPTOR_BYTES * this.size, "fromGuest");
@@ -211,12 +213,14 @@ export class Virtqueue {
         return this.#fail("a readable buffer follows a writable one");
       } else {
         readable.push(bytes);
+        readableAt.push(address);
         readableBytes += lengthBytes;
       }
       if (!(flags & VIRTQ_DESC_F_NEXT)) break;
       index = next;
     }
-    return { head, readable, writable, readableBytes, writableBytes, writableAt, resets: this.#resets };
+    const resets = this.#resets;
+    return { head, readable, writable, readableBytes, writableBytes, readableAt, writableAt, resets };
   }
 
   /**
