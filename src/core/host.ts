@@ -71,6 +71,8 @@ export type ByteChannel = {
   /** Fills a part of `into`, which is not empty, and resolves with its length; 0 at the end. Better than `read` where it is there. */
   readInto?(into: Uint8Array): Promise<number>;
 };
+/** Whether a thread runs before others, as soon as it has something to do. Thread: the one that it was opened for. */
+export type Urgency = { raise(): void; lower(): void };
 /** What another thread needs to know of a connection: the descriptor, and a lock over it. */
 export type DirectAccess = { readonly descriptor: number; readonly state: SharedArrayBuffer };
 /** A connection past the thread that owns it. */

@@ -1,7 +1,7 @@
 /**
  * What a vCPU's thread does: runs guest code, serves requests, parks.
  */
-import type { Clock } from "#core/host.ts";
+import type { Clock, Urgency } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import type { SharedLock } from "#core/shared-lock.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
@@ -44,9 +44,6 @@ export type ThreadHost = {
   /** For `PageFaults`; absent where faults wake nobody by a descriptor. */
   readonly wakeBy?: WakeBy | undefined;
 };
-/** Makes the calling thread run as soon as it has something to do, and no longer. */
-export type Urgency = { raise(): void; lower(): void };
-
 /** What a vCPU's thread has beyond that: what its host's engine can do, and the runtime made for the machine. */
 export type VcpuThreadHost = ThreadHost & {
   readonly features: EngineFeatures;

@@ -10,7 +10,7 @@ import { nodeClock } from "#platform/node/clock.ts";
 import { runAtOnce } from "#platform/node/priority.ts";
 import { openWakePipe, wakeByPipe } from "#platform/node/wake-pipe.ts";
 
-parentPort?.once("message", async ({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage) => {
+async function start({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage): Promise<void> {
   // For a quarter of a millisecond at a time at most, a piece of the stream, and somebody waits for it.
   const urgency = await runAtOnce();
   const { trace } = makeLog(logConfig, openSink(log));
@@ -25,4 +25,6 @@ parentPort?.once("message", async ({ thread: { memory, layout }, log, logConfig,
   const abort = runLinkThread(new MigrationMemory(memory, layout), host, nodePort(port));
   // Whatever ends this thread but for its host, the other one must not read what has been closed.
   process.once("exit", abort);
-});
+}
+
+parentPort?.once("message", (message: MigrationMessage) => void start(message));

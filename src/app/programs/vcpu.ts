@@ -6,7 +6,7 @@ import type { RegionExchange } from "#cpu/engine/region-library.ts";
 import { runVcpu } from "#machine/vcpu-thread.ts";
 import { openUrgency } from "#platform/node/priority.ts";
 
-parentPort?.once("message", async ({ thread, log, engine, exchange }: StartMessage) => {
+async function start({ thread, log, engine, exchange }: StartMessage): Promise<void> {
   const toldMs = performance.now();
   const urgency = thread.config.incoming ? await openUrgency() : undefined;
   const host = { ...threadHost(log), urgency };
@@ -20,7 +20,9 @@ parentPort?.once("message", async ({ thread, log, engine, exchange }: StartMessa
     }
     parentPort?.postMessage("ready");
   });
-});
+}
+
+parentPort?.once("message", (message: StartMessage) => void start(message));
 const bootedMs = performance.now();
 parentPort?.postMessage("loaded");
 

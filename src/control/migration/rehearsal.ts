@@ -9,12 +9,11 @@ import { type FaultHost, FaultService } from "#control/migration/fault-service.t
 import { RamSaver } from "#control/migration/ram-save.ts";
 import { ReturnPathService } from "#control/migration/return-path-service.ts";
 import { PAGE_BYTES } from "#control/migration/wire.ts";
-import type { ByteChannel, Channels } from "#core/host.ts";
+import type { ByteChannel, Channels, Urgency } from "#core/host.ts";
 import { NO_TRACE } from "#core/trace.ts";
 import { layoutMemory } from "#cpu/vcpu/layout.ts";
 import { MigrationMemory } from "#machine/migration-memory.ts";
 import { PageFaults, type WakeBy } from "#machine/page-faults.ts";
-import type { Urgency } from "#machine/vcpu-thread.ts";
 
 const PAGES = 256;
 /** So that the engine's last compiler has come to it, too. */

@@ -64,7 +64,8 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
   let outgoing: OutgoingMigration | undefined;
   let incoming: IncomingMigration | undefined;
   let parameters: Parameters | undefined;
-  const { channels, faults, returnPaths, rehearse } = host.link;
+  const { channels, faults, returnPaths } = host.link;
+  const rehearse = (): Promise<void> => host.link.rehearse();
   const functions: MigrationFunctions = {
     send(address: ChannelAddress, initial: Parameters, options: SendOptions) {
       parameters = initial;

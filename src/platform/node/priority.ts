@@ -1,6 +1,7 @@
 /** How the host shares its processors between threads. */
 import { readdirSync } from "node:fs";
 import { setPriority } from "node:os";
+import type { Urgency } from "#core/host.ts";
 
 /** V8's four, and the one for what is due later. */
 const HELPERS = 5;
@@ -26,9 +27,6 @@ const [SCHED_OTHER, SCHED_FIFO] = [0, 1];
 const LEAST_PRIORITY = 1;
 /** Of setpriority(2), where that is not to be had: as much as there is, or nearly. */
 const FIRST_STEPS = 15;
-
-/** Whether the thread that opened it runs as soon as it has something to do. */
-export type Urgency = { raise(): void; lower(): void };
 
 /**
  * Undefined where the host does not allow it: it is Linux, to a privileged process. A thread of the usual kind waits for
