@@ -152,6 +152,38 @@ describe("control flow", () => {
     expect(machine.vcpu.register(A0)).not.toBe(0n);
   });
 
+  test("an interpreter each of whose instructions ends in a computed jump is no region of all of them, over and over", () => {
+    const HANDLERS = 8;
+    const HANDLER_BYTES = 64;
+    const program: Program = (a) => {
+      const handlers = RAM_BASE + 0x100;
+      const join = handlers + HANDLERS * HANDLER_BYTES;
+      a.op("addi", { rd: T0, imm: 2000 });
+      a.address(A1, handlers);
+      a.op("jalr", { rd: 0, rs1: A1 });
+      for (let i = 0; i < HANDLERS; i++) {
+        a.at = handlers + HANDLER_BYTES * i;
+        a.op("slli", { rd: T1, rs1: A0, imm: 2 });
+        a.op("add", { rd: A0, rs1: A0, rs2: T1 });
+        a.op("addi", { rd: A0, rs1: A0, imm: 2 * i + 1 });
+        a.op("andi", { rd: T1, rs1: T0, imm: HANDLERS - 1 });
+        a.op("slli", { rd: T1, rs1: T1, imm: 6 });
+        a.op("add", { rd: T1, rs1: T1, rs2: A1 });
+        a.op("addi", { rd: T0, rs1: T0, imm: -1 });
+        a.op("beq", { rs1: T0, rs2: 0, imm: join - a.at });
+        a.op("jalr", { rd: 0, rs1: T1 });
+      }
+      a.at = join;
+      a.op("wfi");
+    };
+    const [reference, machine] = [0, 50].map((hotThreshold) => machineWith(program, { hotThreshold }));
+    for (const either of [reference, machine]) either?.run();
+    expect(machine?.vcpu.register(A0)).toBe(reference?.vcpu.register(A0));
+    const { regions, instructions } = machine?.vcpu.compiler?.statistics ?? { regions: 0, instructions: 0 };
+    expect(regions).toBeGreaterThan(HANDLERS / 2);
+    expect(instructions / regions).toBeLessThan(13);
+  });
+
   test("a hot loop through an instruction that lies in two pages", () => {
     const machine = expectSame((a) => {
       a.op("addi", { rd: T0, imm: 100 });

@@ -72,6 +72,11 @@ export const isComputedJump = (last: Translated): boolean =>
 /** Computed jumps go to no more places than this, and no farther, within a region. */
 const MAX_JUMP_TARGETS = 128;
 const JUMP_REACH_BYTES = 2048;
+/**
+ * Code with more computed jumps is an interpreter each of whose instructions ends in one. With their targets each
+ * instruction that is come to from another page would be a region of all those in its page.
+ */
+const MOST_COMPUTED_JUMPS = 4;
 
 /** Instructions of a region in two pages: V8's work on a long one costs a boot more than there is to gain. */
 const TWO_PAGES_LIMIT = 100;
@@ -176,6 +181,16 @@ class Discovery {
   }
 
   scan(entry: number): void {
+    if (this.#reach(entry, true)) return;
+    this.#instructions.clear();
+    this.#leaders.clear();
+    this.jumpTargets = [];
+    this.#reach(entry, false);
+  }
+
+  /** False when targets of computed jumps are to be followed, and there are too many of these jumps. */
+  #reach(entry: number, followsComputed: boolean): boolean {
+    let computedJumps = 0;
     const work = [entry];
     this.#leaders.add(entry);
     const target = (offset: number): void => {
@@ -194,7 +209,8 @@ class Discovery {
           if (kind === StmtKind.Branch || isCall(instruction)) target(next);
           if (kind === StmtKind.Branch || (kind === StmtKind.Jump && !isCall(instruction)))
             target(at + instruction.imm);
-          if (isComputedJump(instruction)) {
+          if (isComputedJump(instruction) && followsComputed) {
+            if (++computedJumps > MOST_COMPUTED_JUMPS) return false;
             this.#findJumpTargets(at);
             for (const to of this.jumpTargets) target(to);
           }
@@ -208,6 +224,7 @@ class Discovery {
         at = next;
       }
     }
+    return true;
   }
 
   /** All computed jumps of a region share their targets: those that the first of them can reach. */
