@@ -76,10 +76,10 @@ export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => voi
     urgency?.raise();
     park.enter("page");
     const waited = faults.wait(data.vcpu, page, sinceNs, () => park.untilRunning());
+    const untilNs = clock.nowNs();
     park.leave();
     urgency?.lower();
     if (!waited) return;
-    const untilNs = clock.nowNs();
     blocked.setFloat64(VCPU.blockedNs, blocked.getFloat64(VCPU.blockedNs, true) + untilNs - sinceNs, true);
     blocked.setInt32(VCPU.blockedCount, blocked.getInt32(VCPU.blockedCount, true) + 1, true);
     log.trace.postcopy_vcpu_down?.(data.vcpu, Math.floor(sinceNs));
