@@ -75,10 +75,15 @@ export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => voi
     const sinceNs = clock.nowNs();
     urgency?.raise();
     park.enter("page");
-    const waited = faults.wait(data.vcpu, page, sinceNs, () => park.untilRunning());
-    const untilNs = clock.nowNs();
-    park.leave();
-    urgency?.lower();
+    let waited = false;
+    let untilNs = sinceNs;
+    try {
+      waited = faults.wait(data.vcpu, page, sinceNs, () => park.untilRunning());
+      untilNs = clock.nowNs();
+    } finally {
+      park.leave();
+      urgency?.lower();
+    }
     if (!waited) return;
     blocked.setFloat64(VCPU.blockedNs, blocked.getFloat64(VCPU.blockedNs, true) + untilNs - sinceNs, true);
     blocked.setInt32(VCPU.blockedCount, blocked.getInt32(VCPU.blockedCount, true) + 1, true);

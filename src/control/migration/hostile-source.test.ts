@@ -116,14 +116,14 @@ async function start({ preempt = false, load = loadSection } = {}) {
   new Uint8Array(memory.memory, layout.missingMap, layout.ramStart - layout.missingMap).fill(0);
   new Int32Array(memory.memory)[CONTROL.missingPages] = 0;
   const statuses: MigrationStatus[] = [];
-  const machine = { isRunning: false };
+  const machine = { isRunning: false, rehearsals: 0 };
   /** Who has come to the last listener. */
   let arrived: ScriptedChannel[] = [];
   const clock = nodeClock();
   const incoming = new IncomingMigration({
     hurry: () => {},
     faults: new FaultService(memory, { clock }),
-    rehearse: async () => {},
+    rehearse: async () => void (machine.rehearsals += 1),
     freshBlocks: [],
     memory,
     machine: {
@@ -179,6 +179,16 @@ test("what is good works, and a package or pages that come twice change nothing"
   await loaded;
   expect(statuses).toEqual(["setup", "active", "postcopy-active", "completed"].slice(1));
   expect([board.ram[0], board.ram[4096], board.ram[4097], board.ram[8192]]).toEqual([7, 1, 9, 7]);
+});
+
+test("a postcopy that is announced again and again is rehearsed once", async () => {
+  const { wire, say, loaded, machine } = await start();
+  const advise = await bytesOf(writeAdvise);
+  await say(wire, GOOD.begin, ...Array.from({ length: 50 }, () => advise), GOOD.discards, DISCARDED, GOOD.package);
+  await until(() => machine.isRunning);
+  await say(wire, GOOD.pages, GOOD.end);
+  await loaded;
+  expect(machine.rehearsals).toBe(1);
 });
 
 const bad = (name: string, block: string, ...ranges: readonly (readonly [number, number])[]) =>

@@ -276,8 +276,9 @@ export class IncomingMigration {
     if (guestBytes !== 4096n || hostBytes !== 4096n) {
       throw new MigrationError(`the source has pages of ${hostBytes} bytes; postcopy needs 4096`);
     }
+    // Once, however often a source says it.
+    if (!this.#isAdvised) void this.#options.rehearse();
     this.#isAdvised = true;
-    void this.#options.rehearse();
   }
 
   #handedOver(): void {

@@ -43,11 +43,16 @@ export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: Thr
   const returnPaths = new ReturnPathService(memory);
   /** Somebody waits for pages, or is about to. */
   let isEarnest = false;
+  const beginInEarnest = (): void => {
+    isEarnest = true;
+    // Whatever a rehearsal is doing.
+    host.urgency?.raise();
+  };
   const functions: LinkFunctions = {
     ...server.functions,
     rehearse: () => rehearse(host, () => isEarnest),
     startFaults(options) {
-      isEarnest = true;
+      beginInEarnest();
       faults.start(options);
     },
     requestBy: (id) => faults.requestBy(id === undefined ? undefined : server.channel(id)),
@@ -61,7 +66,7 @@ export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: Thr
         resumed: () => calls.tell("resumed", id),
       }),
     sendWanted(id, urgent, ram) {
-      isEarnest = true;
+      beginInEarnest();
       returnPaths.sendWanted(server.channel(id), server.channel(urgent), ram);
     },
     endWanted: (id) => returnPaths.endWanted(server.channel(id)),

@@ -36,6 +36,7 @@ export class StreamReader {
   /** Waits until `lengthBytes` are there, which the caller has bounded. Rejects when the stream ends before. */
   async need(lengthBytes: number): Promise<void> {
     while (this.available < lengthBytes) {
+      // Not by `#fill`, which is one promise more: what somebody waits for passes here.
       const more = this.#readInto();
       if (!(more ? this.#took(await more) : await this.#fill())) {
         throw new MigrationError(

@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import { setPriority } from "node:os";
 import type { Urgency } from "#core/host.ts";
+import { cFunction } from "#platform/node/c-library.ts";
 
 /** V8's four, and the one for what is due later. */
 const HELPERS = 5;
@@ -16,7 +17,7 @@ export function raisePriority(steps: number): void {
   // Of other systems 0 means the whole process.
   if (process.platform !== "linux") return;
   try {
-    setPriority(0, 0 - steps);
+    setPriority(0, -steps);
   } catch {
     // Not allowed.
   }
@@ -31,21 +32,15 @@ const FIRST_STEPS = 15;
 /**
  * Undefined where the host does not allow it: it is Linux, to a privileged process. A thread of the usual kind waits for
  * the end of another's time slice, a millisecond or more, whatever its priority; one that was raised must sleep most of
- * the time. The call comes by koffi, a package that need not be there.
+ * the time.
  */
 export async function openUrgency(): Promise<Urgency | undefined> {
-  if (process.platform !== "linux") return undefined;
-  try {
-    const { default: koffi } = await import("koffi");
-    const schedule = koffi.load(null).func("int sched_setscheduler(int, int, void *)");
-    const [first, usual] = [Int32Array.of(LEAST_PRIORITY), Int32Array.of(0)];
-    const lower = (): boolean => schedule(0, SCHED_OTHER, usual) === 0;
-    const raise = (): boolean => schedule(0, SCHED_FIFO, first) === 0;
-    return raise() && lower() ? { raise, lower } : undefined;
-  } catch {
-    // Not there.
-    return undefined;
-  }
+  const schedule = await cFunction("int sched_setscheduler(int, int, void *)");
+  if (!schedule) return undefined;
+  const [first, usual] = [Int32Array.of(LEAST_PRIORITY), Int32Array.of(0)];
+  const lower = (): boolean => schedule(0, SCHED_OTHER, usual) === 0;
+  const raise = (): boolean => schedule(0, SCHED_FIFO, first) === 0;
+  return raise() && lower() ? { raise, lower } : undefined;
 }
 
 /** The calling thread runs as soon as it has something to do, or sooner than others at least. What was raised is the result. */

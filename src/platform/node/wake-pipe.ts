@@ -2,11 +2,10 @@
  * A pipe by which threads wake another that sleeps in its event loop. `Atomics.waitAsync` does it, too, but tells the event
  * loop with a lock of the engine held: who is woken on the waker's processor waits for that lock, and its holder for the
  * processor.
- *
- * pipe2(2) comes by koffi, a package that need not be there.
  */
 import { closeSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
+import { cFunction } from "#platform/node/c-library.ts";
 import { directSocket } from "#platform/node/direct-socket.ts";
 
 const [O_NONBLOCK, O_CLOEXEC] = [0o4000, 0o2000000];
@@ -25,14 +24,9 @@ export type WakePipe = {
 
 /** Undefined where it cannot be done. Thread: the one that sleeps. */
 export async function openWakePipe(): Promise<WakePipe | undefined> {
-  if (process.platform !== "linux") return undefined;
+  const pipe2 = await cFunction("int pipe2(void *, int)");
   const ends = new Int32Array(2);
-  try {
-    const { default: koffi } = await import("koffi");
-    if (koffi.load(null).func("int pipe2(void *, int)")(ends, O_NONBLOCK | O_CLOEXEC) !== 0) return undefined;
-  } catch {
-    return undefined;
-  }
+  if (pipe2?.(ends, O_NONBLOCK | O_CLOEXEC) !== 0) return undefined;
   const [fd, descriptor] = ends as unknown as [number, number];
   const socket = new Socket({ fd, readable: true, writable: false });
   const direct = directSocket(socket);
