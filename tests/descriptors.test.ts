@@ -6,12 +6,13 @@ import { spawn, spawnSync } from "node:child_process";
 import { closeSync, cpSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { descriptorSender, type DescriptorSender } from "#platform/node/testing/descriptor-sender.ts";
 import { fetchGuest } from "../tools/guest/fetch-guest.mjs";
-import { COMMAND, LIMIT_MS, startCommand, testFolder, until, writeFirmware } from "./firmware.ts";
+import { COMMAND, LIMIT_MS, testFolder, until, writeFirmware } from "./firmware.ts";
 import { bootGuest, Guest } from "./guest.ts";
-import { type Message, QmpClient } from "./qmp-client.ts";
+import type { Message } from "./qmp-client.ts";
+import { control, here, type Side, startSide } from "./side.ts";
 import { Terminal } from "./terminal.ts";
 
 const folder = testFolder();
@@ -22,28 +23,7 @@ const FIRMWARE = writeFirmware(folder);
 const NO_FD = "No file descriptor supplied via SCM_RIGHTS";
 let files = 0;
 
-type Side = { readonly terminal: Terminal; readonly client: QmpClient; readonly path: string };
-const open: Side[] = [];
-afterEach(() => {
-  for (const { terminal, client } of open.splice(0)) {
-    client.close();
-    terminal.kill();
-  }
-});
-
-async function start(...args: string[]): Promise<Side> {
-  const path = join(folder, `qmp${files++}`);
-  const qmp = ["-qmp", `unix:${path},server=on,wait=off`];
-  return control(startCommand([...MACHINE, "-bios", FIRMWARE, ...qmp, ...args]), path);
-}
-
-async function control(terminal: Terminal, path: string): Promise<Side> {
-  const client = await QmpClient.connect(path);
-  const side = { terminal, client, path };
-  open.push(side);
-  await client.result("qmp_capabilities");
-  return side;
-}
+const start = (...args: string[]): Promise<Side> => startSide(here, folder, [...MACHINE, "-bios", FIRMWARE, ...args]);
 
 /** Passes a descriptor, and closes it here. */
 async function getfd({ client }: Side, fdname: string, fd: number): Promise<void> {

@@ -7,19 +7,17 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { qemu11, qemu7 } from "../tools/peers/qemu.ts";
 import type { Emulator } from "../tools/peers/vm.ts";
 import { diskFirmware } from "./disk-firmware.ts";
-import { COMMAND, LIMIT_MS, testFolder } from "./firmware.ts";
-import { QmpClient } from "./qmp-client.ts";
-import { Terminal } from "./terminal.ts";
+import { LIMIT_MS, testFolder } from "./firmware.ts";
+import { arrived, here, migrate, runState, type Side, startSide } from "./side.ts";
 
 const folder = testFolder();
 const FIRMWARE = join(folder, "disk.bin");
 writeFileSync(FIRMWARE, diskFirmware());
 const MACHINE = ["-M", "virt", "-m", "16M", "-display", "none", "-monitor", "none", "-nic", "none", "-serial", "stdio"];
-const here: Emulator = { name: "here", program: process.execPath, args: [COMMAND] };
 /** The program that comes next may write no file. */
 const NO_WRITES: Emulator = {
   name: "here",
@@ -29,15 +27,7 @@ const NO_WRITES: Emulator = {
 const hasPrlimit = spawnSync("prlimit", ["--version"]).error === undefined;
 const DRIVE = "if=none,id=d0,format=raw,rerror=stop,werror=stop";
 
-type Side = { readonly terminal: Terminal; readonly client: QmpClient };
-const open: Side[] = [];
 let files = 0;
-afterEach(() => {
-  for (const { terminal, client } of open.splice(0)) {
-    client.close();
-    terminal.kill();
-  }
-});
 
 function newDisk(): string {
   const file = join(folder, `disk-${files++}`);
@@ -48,20 +38,10 @@ function newDisk(): string {
   return file;
 }
 
-async function start({ program, args }: Emulator, drive: string, ...more: string[]): Promise<Side> {
-  const path = join(folder, `qmp-${files++}`);
+const start = (emulator: Emulator, drive: string, ...more: string[]): Promise<Side> => {
   const disk = ["-drive", `${DRIVE},${drive}`, "-device", "virtio-blk-device,drive=d0"];
-  const qmp = ["-qmp", `unix:${path},server=on,wait=off`];
-  const terminal = new Terminal(program, [...args, ...MACHINE, "-bios", FIRMWARE, ...disk, ...qmp, ...more]);
-  const client = await QmpClient.connect(path);
-  const side = { terminal, client };
-  open.push(side);
-  await client.result("qmp_capabilities");
-  return side;
-}
-
-const status = async ({ client }: Side): Promise<unknown> =>
-  ((await client.result("query-status")) as { readonly status: string }).status;
+  return startSide(emulator, folder, [...MACHINE, "-bios", FIRMWARE, ...disk, ...more]);
+};
 const ioStatus = async ({ client }: Side): Promise<unknown> =>
   ((await client.result("query-block")) as readonly { readonly "io-status"?: string }[])[0]?.["io-status"];
 
@@ -74,7 +54,7 @@ async function fail(side: Side): Promise<void> {
     expect(await client.event("BLOCK_IO_ERROR")).toMatchObject({ device: "d0", operation: "write", action: "stop" });
   }
   await client.event("STOP");
-  expect([await status(side), await ioStatus(side)]).toEqual(["io-error", "failed"]);
+  expect([await runState(side), await ioStatus(side)]).toEqual(["io-error", "failed"]);
 }
 
 /** Writes succeed again, of what it starts, too. */
@@ -82,15 +62,10 @@ function mend({ terminal }: Side): void {
   spawnSync("prlimit", ["--pid", String(terminal.pid), "--fsize=unlimited"]);
 }
 
-async function save({ client }: Side): Promise<string> {
+async function save(side: Side): Promise<string> {
   const file = join(folder, `stream-${files++}`);
-  await client.result("migrate", { uri: `exec:cat >${file}` });
-  for (;;) {
-    const { status } = (await client.result("query-migrate")) as { readonly status?: string };
-    if (status === "completed") return file;
-    if (status === "failed") throw new Error("the migration has failed");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  expect(await migrate(side, `exec:cat >${file}`)).toBe("completed");
+  return file;
 }
 
 test.skipIf(!hasPrlimit)("a machine whose disk fails stands, and does it again when it is told to go on", async () => {
@@ -111,18 +86,18 @@ test.skipIf(!hasPrlimit)("a machine whose disk fails stands, and does it again w
   };
   for (const _ of [1, 2]) expect(await client.event("BLOCK_IO_ERROR")).toEqual(failure);
   await client.event("STOP");
-  expect([await status(side), await ioStatus(side)]).toEqual(["io-error", "failed"]);
+  expect([await runState(side), await ioStatus(side)]).toEqual(["io-error", "failed"]);
 
   await client.result("cont");
   await client.event("RESUME");
   for (const _ of [1, 2]) expect(await client.event("BLOCK_IO_ERROR")).toEqual(failure);
   await client.event("STOP");
-  expect([await status(side), await ioStatus(side)]).toEqual(["io-error", "failed"]);
+  expect([await runState(side), await ioStatus(side)]).toEqual(["io-error", "failed"]);
 
   mend(side);
   await client.result("cont");
   await terminal.waitFor(/0001\n/, LIMIT_MS);
-  expect([await status(side), await ioStatus(side)]).toEqual(["running", "ok"]);
+  expect([await runState(side), await ioStatus(side)]).toEqual(["running", "ok"]);
   const bytes = readFileSync(file);
   expect([bytes[0], bytes[512]]).toEqual([0x30, 0x31]);
 });
@@ -131,7 +106,7 @@ test.skipIf(!hasPrlimit)("a reset forgets what has failed", async () => {
   const side = await start(NO_WRITES, `file=${newDisk()}`);
   await fail(side);
   await side.client.result("system_reset");
-  expect(await status(side)).toBe("prelaunch");
+  expect(await runState(side)).toBe("prelaunch");
   await side.client.result("cont");
   await side.terminal.waitFor(/ready/, LIMIT_MS);
   side.terminal.type("r");
@@ -162,9 +137,8 @@ for (const [from, to] of CELLS) {
     if (from === "here") mend(failing);
     const stream = await save(failing);
     const file = newDisk();
-    const side = await start(destination, `file=${file}`, "-incoming", `exec:cat ${stream}`);
-    while ((await status(side)) === "inmigrate") await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(await status(side)).toBe("io-error");
+    const side = await arrived(await start(destination, `file=${file}`, "-incoming", `exec:cat ${stream}`));
+    expect(await runState(side)).toBe("io-error");
     await side.client.result("cont");
     await side.terminal.waitFor(/0001\n/, LIMIT_MS);
     const bytes = readFileSync(file);

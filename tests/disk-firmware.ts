@@ -9,12 +9,9 @@
  *
  * What it writes are the characters "0" and "1".
  */
-import { Assembler } from "#cpu/testing/assembler.ts";
+import { A0, FINISHER, type FirmwareCode, makeFirmware, S0, T0, UART } from "./firmware-code.ts";
 
-const BASE = 0x8000_0000;
 const ROOM_BYTES = 0x800;
-const UART = 0x1000_0000;
-const FINISHER = 0x10_0000;
 const DISK = 0x1000_8000;
 /** Offsets of legacy registers. Spec: virtio 1.2, 4.2.4. */
 const REGISTER = {
@@ -32,7 +29,7 @@ const AVAILABLE = QUEUE + 16 * QUEUE_SIZE;
 const USED = QUEUE + 0x1000;
 const NEXT = 1;
 const WRITE = 2;
-const [T0, T1, T2, T3, S0, A0, S2] = [5, 6, 7, 28, 8, 10, 18] as const;
+const [T1, T2, T3, S2] = [6, 7, 28, 18] as const;
 
 /** Header, data and status of the request for `sector`, and the first of its three descriptors. */
 const request = (sector: number) => ({
@@ -44,20 +41,10 @@ const request = (sector: number) => ({
 const REQUESTS = [request(0), request(1)] as const;
 
 /** The firmware for `-bios`. */
-export function diskFirmware(): Uint8Array {
-  const labels = new Map<string, number>();
-  // Labels behind their use are known the second time.
-  emit(labels);
-  return emit(labels);
-}
+export const diskFirmware = (): Uint8Array => makeFirmware(ROOM_BYTES, emit);
 
-function emit(labels: Map<string, number>): Uint8Array {
-  const bytes = new Uint8Array(ROOM_BYTES);
-  const a = new Assembler(bytes, BASE, BASE);
-  const label = (name: string): void => void labels.set(name, a.at);
-  const to = (name: string): number => (labels.get(name) ?? a.at) - a.at;
-  const jump = (name: string): void => a.op("jal", { rd: 0, imm: to(name) });
-  const branch = (op: string, rs1: number, rs2: number, name: string): void => a.op(op, { rs1, rs2, imm: to(name) });
+function emit(code: FirmwareCode): void {
+  const { a } = code;
   /** T1 := address, zero-extended. */
   const place = (address: number): void => {
     a.value(T1, address | 0);
@@ -79,26 +66,15 @@ function emit(labels: Map<string, number>): Uint8Array {
     store("sw", lengthBytes, at + 8);
     store("sw", flags | ((index + 1) << 16), at + 12);
   };
-  const onKey = (key: string, next: string): void => {
-    a.op("addi", { rd: T0, rs1: 0, imm: key.charCodeAt(0) });
-    branch("bne", A0, T0, next);
-  };
   /** Says the byte at `address`, plus `offset`. */
   const say = (address: number, offset = 0): void => {
     load("lbu", T0, address);
     a.op("addi", { rd: T0, rs1: T0, imm: offset });
-    a.op("sb", { rs1: S0, rs2: T0, imm: 0 });
+    code.say();
   };
-  const print = (text: string): void => {
-    for (const character of text) {
-      a.op("addi", { rd: T0, rs1: 0, imm: character.charCodeAt(0) });
-      a.op("sb", { rs1: S0, rs2: T0, imm: 0 });
-    }
-  };
-
   a.op("csrrs", { rd: T0, rs1: 0, csr: 0xf14 });
-  label("park");
-  branch("bne", T0, 0, "park");
+  code.label("park");
+  code.branch("bne", T0, 0, "park");
   a.value(S0, UART);
   store("sw", 3, DISK + REGISTER.status);
   store("sw", 4096, DISK + REGISTER.pageSize);
@@ -107,22 +83,22 @@ function emit(labels: Map<string, number>): Uint8Array {
   store("sw", QUEUE / 4096, DISK + REGISTER.queuePfn);
   store("sw", 7, DISK + REGISTER.status);
   a.value(S2, 0);
-  print("ready\n");
+  code.print("ready\n");
 
-  label("next");
+  code.label("next");
   a.op("lbu", { rd: T0, rs1: S0, imm: 5 });
   a.op("andi", { rd: T0, rs1: T0, imm: 1 });
-  branch("beq", T0, 0, "next");
+  code.branch("beq", T0, 0, "next");
   a.op("lbu", { rd: A0, rs1: S0, imm: 0 });
-  onKey("q", "not q");
+  code.onKey("q", "not q");
   store("sw", 0x5555, FINISHER);
-  jump("park");
-  label("not q");
+  code.jump("park");
+  code.label("not q");
   for (const [key, type, flags] of [
     ["r", 0, NEXT | WRITE],
     ["w", 1, NEXT],
   ] as const) {
-    onKey(key, `not ${key}`);
+    code.onKey(key, `not ${key}`);
     for (const [sector, { header, data, status, head }] of REQUESTS.entries()) {
       store("sw", type, header);
       store("sw", sector, header + 8);
@@ -132,13 +108,13 @@ function emit(labels: Map<string, number>): Uint8Array {
       descriptor(head + 1, data, 512, flags);
       descriptor(head + 2, status, 1, WRITE);
     }
-    jump("send");
-    label(`not ${key}`);
+    code.jump("send");
+    code.label(`not ${key}`);
   }
   a.op("sb", { rs1: S0, rs2: A0, imm: 0 });
-  jump("next");
+  code.jump("next");
 
-  label("send");
+  code.label("send");
   for (const { head } of REQUESTS) {
     a.op("andi", { rd: T2, rs1: S2, imm: QUEUE_SIZE - 1 });
     a.op("slli", { rd: T2, rs1: T2, imm: 1 });
@@ -153,14 +129,13 @@ function emit(labels: Map<string, number>): Uint8Array {
   store("sw", 0, DISK + REGISTER.notify);
   a.op("slli", { rd: T3, rs1: S2, imm: 48 });
   a.op("srli", { rd: T3, rs1: T3, imm: 48 });
-  label("wait");
+  code.label("wait");
   load("lhu", T0, USED + 2);
-  branch("bne", T0, T3, "wait");
+  code.branch("bne", T0, T3, "wait");
   for (const { status, data } of REQUESTS) {
     say(status, 0x30);
     say(data);
   }
-  print("\n");
-  jump("next");
-  return bytes;
+  code.print("\n");
+  code.jump("next");
 }

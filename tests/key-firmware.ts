@@ -7,64 +7,40 @@
  *
  * It sleeps while no key comes. Harts other than 0 sleep for ever.
  */
-import { Assembler } from "#cpu/testing/assembler.ts";
+import { A0, FINISHER, type FirmwareCode, makeFirmware, S0, T0, UART } from "./firmware-code.ts";
 
-const BASE = 0x8000_0000;
 const ROOM_BYTES = 0x400;
-const UART = 0x1000_0000;
 const PLIC = 0x0c00_0000;
 const PLIC_ENABLE = PLIC + 0x2000;
 const PLIC_CONTEXT = PLIC + 0x20_0000;
 const UART_IRQ = 10;
-const FINISHER = 0x10_0000;
 const RTC = 0x10_1000;
 const CSR = { mie: 0x304, mtvec: 0x305, mepc: 0x341, mhartid: 0xf14 } as const;
-const [T0, T1, T2, S0, S1, A0, A1, S3] = [5, 6, 7, 8, 9, 10, 11, 19] as const;
+const [T1, T2, S1, A1, S3] = [6, 7, 9, 11, 19] as const;
 
 /** The firmware for `-bios`. */
-export function keyFirmware(): Uint8Array {
-  const labels = new Map<string, number>();
-  // Labels behind their use are known the second time.
-  emit(labels);
-  return emit(labels);
-}
+export const keyFirmware = (): Uint8Array => makeFirmware(ROOM_BYTES, emit);
 
-function emit(labels: Map<string, number>): Uint8Array {
-  const bytes = new Uint8Array(ROOM_BYTES);
-  const a = new Assembler(bytes, BASE, BASE);
-  const label = (name: string): void => void labels.set(name, a.at);
-  const to = (name: string): number => (labels.get(name) ?? a.at) - a.at;
+function emit(code: FirmwareCode): void {
+  const { a } = code;
   const constant = (rd: number, value: number): void => {
     const low = (value << 20) >> 20;
     a.op("lui", { rd, imm: (value - low) | 0 });
     a.op("addiw", { rd, rs1: rd, imm: low });
   };
-  const jump = (name: string): void => a.op("jal", { rd: 0, imm: to(name) });
-  const branch = (op: string, rs1: number, rs2: number, name: string): void => a.op(op, { rs1, rs2, imm: to(name) });
   const store = (op: string, value: number, address: number): void => {
     constant(T0, value);
     constant(T1, address);
     a.op(op, { rs1: T1, rs2: T0, imm: 0 });
   };
-  const print = (text: string): void => {
-    for (const character of text) {
-      a.op("addi", { rd: T0, rs1: 0, imm: character.charCodeAt(0) });
-      a.op("sb", { rs1: S0, rs2: T0, imm: 0 });
-    }
-  };
-  const onKey = (key: string, next: string): void => {
-    a.op("addi", { rd: T0, rs1: 0, imm: key.charCodeAt(0) });
-    branch("bne", A0, T0, next);
-  };
-
-  a.address(T0, labels.get("trap") ?? BASE);
+  a.address(T0, code.addressOf("trap"));
   a.op("csrrw", { rd: 0, rs1: T0, csr: CSR.mtvec });
   a.op("csrrs", { rd: T0, rs1: 0, csr: CSR.mhartid });
-  branch("beq", T0, 0, "first");
-  label("park");
+  code.branch("beq", T0, 0, "first");
+  code.label("park");
   a.op("wfi");
-  jump("park");
-  label("first");
+  code.jump("park");
+  code.label("first");
   constant(S0, UART);
   constant(S1, PLIC_CONTEXT);
   store("sw", 1, PLIC + 4 * UART_IRQ);
@@ -72,63 +48,62 @@ function emit(labels: Map<string, number>): Uint8Array {
   store("sb", 1, UART + 1); // the interrupt of received data
   constant(T0, 1 << 11);
   a.op("csrrw", { rd: 0, rs1: T0, csr: CSR.mie });
-  print("ready\n");
+  code.print("ready\n");
 
-  label("sleep");
+  code.label("sleep");
   a.op("wfi");
   a.op("lw", { rd: S3, rs1: S1, imm: 4 });
-  label("next");
+  code.label("next");
   a.op("lbu", { rd: T0, rs1: S0, imm: 5 });
   a.op("andi", { rd: T0, rs1: T0, imm: 1 });
-  branch("bne", T0, 0, "key");
+  code.branch("bne", T0, 0, "key");
   a.op("sw", { rs1: S1, rs2: S3, imm: 4 });
-  jump("sleep");
-  label("key");
+  code.jump("sleep");
+  code.label("key");
   a.op("lbu", { rd: A0, rs1: S0, imm: 0 });
   for (const [key, word] of [
     ["q", 0x5555],
     ["f", 0x3_3333],
     ["r", 0x7777],
   ] as const) {
-    onKey(key, `not ${key}`);
+    code.onKey(key, `not ${key}`);
     store("sw", word, FINISHER);
-    jump("park");
-    label(`not ${key}`);
+    code.jump("park");
+    code.label(`not ${key}`);
   }
-  onKey("t", "not t");
+  code.onKey("t", "not t");
   a.op("ecall");
-  label("not t");
-  onKey("b", "not b");
+  code.label("not t");
+  code.onKey("b", "not b");
   constant(T1, 0x5_0000);
   a.op("lw", { rd: T0, rs1: T1, imm: 0 });
-  label("not b");
-  onKey("c", "echo");
+  code.label("not b");
+  code.onKey("c", "echo");
   constant(T1, RTC);
   a.op("lwu", { rd: T0, rs1: T1, imm: 0 });
   a.op("lwu", { rd: A1, rs1: T1, imm: 4 });
   a.op("slli", { rd: A1, rs1: A1, imm: 32 });
   a.op("or", { rd: A1, rs1: A1, rs2: T0 });
   a.op("addi", { rd: T2, rs1: 0, imm: 60 });
-  label("digit");
+  code.label("digit");
   a.op("srl", { rd: T0, rs1: A1, rs2: T2 });
   a.op("andi", { rd: T0, rs1: T0, imm: 15 });
   a.op("sltiu", { rd: T1, rs1: T0, imm: 10 });
   a.op("addi", { rd: T0, rs1: T0, imm: 0x57 }); // 'a' less 10
-  branch("beq", T1, 0, "shown");
+  code.branch("beq", T1, 0, "shown");
   a.op("addi", { rd: T0, rs1: T0, imm: 0x30 - 0x57 });
-  label("shown");
+  code.label("shown");
   a.op("sb", { rs1: S0, rs2: T0, imm: 0 });
   a.op("addi", { rd: T2, rs1: T2, imm: -4 });
-  branch("bge", T2, 0, "digit");
+  code.branch("bge", T2, 0, "digit");
   a.op("addi", { rd: A0, rs1: 0, imm: 10 });
-  label("echo");
+  code.label("echo");
   a.op("sb", { rs1: S0, rs2: A0, imm: 0 });
-  jump("next");
+  code.jump("next");
 
-  label("trap");
+  code.label("trap");
   a.op("csrrs", { rd: T0, rs1: 0, csr: CSR.mepc });
   a.op("addi", { rd: T0, rs1: T0, imm: 4 });
   a.op("csrrw", { rd: 0, rs1: T0, csr: CSR.mepc });
   a.op("mret");
-  return bytes;
 }

@@ -1,9 +1,9 @@
 /** Two processes of the command, each driven by QMP over a unix socket: what a manager of machines sees of a migration. */
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
-import { LIMIT_MS, startCommand, testFolder, until, writeFirmware } from "./firmware.ts";
-import { type Message, QmpClient } from "./qmp-client.ts";
-import type { Terminal } from "./terminal.ts";
+import { expect, test } from "vitest";
+import { LIMIT_MS, testFolder, until, writeFirmware } from "./firmware.ts";
+import type { Message } from "./qmp-client.ts";
+import { here, type Side, startSide } from "./side.ts";
 
 const folder = testFolder();
 const MACHINE = ["-M", "virt", "-m", "16", "-display", "none", "-nodefaults", "-serial", "stdio"];
@@ -12,25 +12,7 @@ const FIRMWARE = writeFirmware(folder);
 const SLOW = 30_000;
 let files = 0;
 
-type Side = { readonly terminal: Terminal; readonly client: QmpClient };
-const open: Side[] = [];
-afterEach(() => {
-  for (const { terminal, client } of open.splice(0)) {
-    client.close();
-    terminal.kill();
-  }
-});
-
-async function start(...args: string[]): Promise<Side> {
-  const path = join(folder, `qmp${files++}`);
-  const qmp = `unix:${path},server=on,wait=off`;
-  const terminal = startCommand([...MACHINE, "-bios", FIRMWARE, "-qmp", qmp, ...args]);
-  const client = await QmpClient.connect(path);
-  const side = { terminal, client };
-  open.push(side);
-  await client.result("qmp_capabilities");
-  return side;
-}
+const start = (...args: string[]): Promise<Side> => startSide(here, folder, [...MACHINE, "-bios", FIRMWARE, ...args]);
 
 async function pair(...capabilities: string[]): Promise<{ source: Side; destination: Side; uri: string }> {
   const [source, destination] = await Promise.all([start(), start("-incoming", "defer")]);

@@ -1,21 +1,28 @@
 /**
  * How long vCPUs wait in a postcopy from one emulator to another of its kind, on a busy guest.
  *
- *   npm run bench:postcopy -- [ROUNDS [--no-preempt]]     tinamou and QEMU 11.1 in turn; a table, and medians with ratios
+ *   npm run bench:postcopy -- [ROUNDS [--no-preempt] [--dist DIST]]
+ *     tinamou, QEMU 11.1 and, if it is given, another build in turn; a table, and medians with ratios.
+ *     DIST lies where its build finds its packages.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { COMMAND } from "../../tests/guest.ts";
 import { qemu11 } from "./qemu.ts";
-import { type Emulator, type MigrateInfo, move, Vm } from "./vm.ts";
+import { type Emulator, type MigrateInfo, type Move, move, Vm } from "./vm.ts";
 
 const MIB = 1 << 20;
-const BOARD = { smp: 2, memory: "512M" };
-const CHECK_MIB = 100;
-const MAX_BANDWIDTH = 100 * MIB;
-const SWITCH_AFTER_MS = 1000;
+export const BOARD = { smp: 2, memory: "512M" };
+export const CHECK_MIB = 100;
+/** Precopy at 100 MiB/s for a second, then postcopy at any speed. */
+export const POSTCOPY: Move = {
+  maxBandwidth: 100 * MIB,
+  destinationCapabilities: ["postcopy-blocktime"],
+  postcopy: { afterMs: 1000, maxBandwidth: 0 },
+};
 /** The guest must say so often that its memory is right. */
 const CHECKS = 2;
 
@@ -47,12 +54,7 @@ export async function measurePostcopy(
     open.push(source);
     const destination = await Vm.waiting(emulator, BOARD, folder);
     open.push(destination);
-    const moved = await move(source, destination, folder, {
-      maxBandwidth: MAX_BANDWIDTH,
-      capabilities,
-      destinationCapabilities: ["postcopy-blocktime"],
-      postcopy: { afterMs: SWITCH_AFTER_MS, maxBandwidth: 0 },
-    });
+    const moved = await move(source, destination, folder, { ...POSTCOPY, capabilities });
     for (const { status, ...rest } of Object.values(moved)) {
       if (status !== "completed") throw new Error(`${emulator.name}: ${status} (${rest["error-desc"] ?? "no reason"})`);
     }
@@ -99,9 +101,12 @@ const COMPARED: readonly (readonly [string, (figures: PostcopyFigures) => number
   ["postcopy phase", (one) => one.postcopyMs],
 ];
 
-async function main(rounds: number, isPreempt: boolean): Promise<void> {
+async function main(rounds: number, isPreempt: boolean, otherDist: string | undefined): Promise<void> {
   const found = qemu11();
   const emulators: Emulator[] = "missing" in found ? [here] : [here, found];
+  if (otherDist !== undefined) {
+    emulators.push({ ...here, name: otherDist, args: [join(otherDist, basename(COMMAND))] });
+  }
   if ("missing" in found) console.log(found.missing);
   const capabilities = isPreempt ? ["postcopy-preempt"] : [];
   const made = new Map<string, PostcopyFigures[]>(emulators.map(({ name }) => [name, []]));
@@ -125,9 +130,13 @@ async function main(rounds: number, isPreempt: boolean): Promise<void> {
     }
   }
   for (const [name, of] of COMPARED) {
-    const [ours = 0, theirs] = emulators.map((emulator) => median((made.get(emulator.name) ?? []).map(of)));
-    const beside = theirs === undefined ? "" : `, QEMU ${theirs.toFixed(2)} ms: ${(ours / theirs).toFixed(2)} times`;
-    console.log(`${name}: median ${ours.toFixed(2)} ms${beside}`);
+    const medianOf = ({ name }: Emulator): number => median((made.get(name) ?? []).map(of));
+    const ours = medianOf(here);
+    const beside = emulators.slice(1).map((other) => {
+      const theirs = medianOf(other);
+      return `, ${other.name} ${theirs.toFixed(2)} ms: ${(ours / theirs).toFixed(2)} times`;
+    });
+    console.log(`${name}: median ${ours.toFixed(2)} ms${beside.join("")}`);
   }
 }
 
@@ -136,6 +145,7 @@ function median(values: readonly number[]): number {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const [rounds = "3", ...rest] = process.argv.slice(2);
-  await main(Number(rounds), !rest.includes("--no-preempt"));
+  const options = { "no-preempt": { type: "boolean" }, dist: { type: "string" } } as const;
+  const { values, positionals } = parseArgs({ allowPositionals: true, options });
+  await main(Number(positionals[0] ?? 3), values["no-preempt"] !== true, values.dist);
 }

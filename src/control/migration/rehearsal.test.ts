@@ -52,7 +52,7 @@ test.skipIf(!sockets)("it ends when it is in the way", async () => {
   expect(urgency).toEqual(["lowered", "raised"]);
 });
 
-test("where there are no such connections nothing happens", async () => {
-  const nothing = async (): Promise<undefined> => undefined;
-  await rehearse({ clock: nodeClock(), channels: { pair: nothing } }, () => false);
+test("where there are no such connections it is over at once", async () => {
+  const pair = async (): Promise<undefined> => undefined;
+  await expect(rehearse({ clock: nodeClock(), channels: { pair } }, () => false)).resolves.toBeUndefined();
 });

@@ -7,7 +7,7 @@ export async function cFunction(declaration: string): Promise<CFunction | undefi
   if (process.platform !== "linux") return undefined;
   try {
     const { default: koffi } = await import("koffi");
-    return koffi.load(null).func(declaration) as unknown as CFunction;
+    return koffi.load(null).func(declaration);
   } catch {
     return undefined;
   }
