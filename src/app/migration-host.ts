@@ -1,5 +1,5 @@
 /**
- * Starts the threads of migrations in Node: one for the stream, one for its connections and whatever must not wait.
+ * Starts the threads of migrations in Node: one for the stream, one for what must not wait behind it.
  */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { distFile } from "#app/dist-files.ts";
@@ -36,8 +36,7 @@ export function migrationHost(log: LogTarget | undefined, logConfig: LogConfig |
         },
         async terminate() {
           isWanted = false;
-          // The first one reads the second one's sockets: their descriptors must not become others' while it runs.
-          for (const worker of workers) await worker.terminate();
+          await Promise.all(workers.map((worker) => worker.terminate()));
         },
       };
     },

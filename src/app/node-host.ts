@@ -8,14 +8,14 @@ import { makeLog } from "#core/log.ts";
 import { CharMux } from "#io/char/mux.ts";
 import { countedDisk, type DiskStatistics } from "#io/block/counted-disk.ts";
 import { openRawDisk } from "#io/block/raw.ts";
-import { type LogTarget, openSink } from "#app/thread-host.ts";
+import { askByDescriptor, type LogTarget, openSink } from "#app/thread-host.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import type { MachineHost } from "#machine/machine.ts";
 import { openChardev } from "#platform/node/chardev-open.ts";
 import { nodeClock, nodeTimers } from "#platform/node/clock.ts";
 import { openDiskFile } from "#platform/node/files-disk.ts";
+import { openFutex } from "#platform/node/futex.ts";
 import { nodeRandom } from "#platform/node/random.ts";
-import { wakeByPipe } from "#platform/node/wake-pipe.ts";
 
 export type NodeHostOptions = {
   /** Ctrl-A x on a multiplexed terminal. */
@@ -90,7 +90,8 @@ async function openHost(
   }
   return {
     clock,
-    wakeBy: wakeByPipe,
+    askBy: askByDescriptor,
+    futex: config.incoming ? await openFutex() : undefined,
     timers: nodeTimers(clock),
     memory: prepared?.memory,
     random: nodeRandom(),

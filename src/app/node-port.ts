@@ -4,7 +4,7 @@ import type { ThreadPort } from "#core/thread-calls.ts";
 
 export function nodePort(end: MessagePort | Worker): ThreadPort {
   return {
-    post: (message, given = []) => end.postMessage(message, given as ArrayBuffer[]),
+    post: (message) => end.postMessage(message),
     listen: (receive) => void end.on("message", receive),
   };
 }

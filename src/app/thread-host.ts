@@ -1,13 +1,16 @@
 /** What a worker thread is given to run, and what it makes of it. */
 import type { MessagePort } from "node:worker_threads";
+import { askBy } from "#control/migration/page-request.ts";
 import type { MigrationThreadData } from "#control/migration/thread.ts";
 import type { LogConfig, LogSink } from "#core/log.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
 import type { CompiledRuntime } from "#cpu/engine/runtime-options.ts";
+import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
+import type { AskBy } from "#machine/page-faults.ts";
 import type { ThreadData, ThreadHost } from "#machine/vcpu-thread.ts";
 import { nodeClock } from "#platform/node/clock.ts";
+import { writeTo } from "#platform/node/descriptors.ts";
 import { logSink } from "#platform/node/log-file.ts";
-import { wakeByPipe } from "#platform/node/wake-pipe.ts";
 
 /** The log's file and whether its trace events carry the time. */
 export type LogTarget = { readonly descriptor: number; readonly timestamps: boolean };
@@ -31,7 +34,12 @@ export type MigrationMessage = {
 };
 
 export function threadHost(log: LogTarget | undefined): ThreadHost {
-  return { clock: nodeClock(), log: openSink(log), wakeBy: wakeByPipe };
+  return { clock: nodeClock(), log: openSink(log), askBy: askByDescriptor };
+}
+
+/** For `PageFaults`. */
+export function askByDescriptor(layout: MemoryLayout): AskBy {
+  return askBy(layout, writeTo);
 }
 
 /** The calling thread's way to the log. */

@@ -64,21 +64,19 @@ export type ByteChannel = {
   close(): Promise<void>;
   /** Closes at once: what waits to be read or written is rejected or ends. */
   abort(): void;
-  /** Another thread may read it instead of this one, which tells it when there is something to `read`. */
-  readonly direct?: DirectAccess;
-  /** Present with `direct`: resolves when a read will not wait. Rejects when the channel was closed here, or has failed. */
-  readable?(): Promise<void>;
+  /** The host's descriptor of the connection; undefined when it was closed. Absent where there is none. */
+  descriptor?(): number | undefined;
   /** Fills a part of `into`, which is not empty, and resolves with its length; 0 at the end. Better than `read` where it is there. */
   readInto?(into: Uint8Array): Promise<number>;
 };
 /** Whether a thread runs before others, as soon as it has something to do. Thread: the one that it was opened for. */
 export type Urgency = { raise(): void; lower(): void };
-/** What another thread needs to know of a connection: the descriptor, and a lock over it. */
-export type DirectAccess = { readonly descriptor: number; readonly state: SharedArrayBuffer };
-/** A connection past the thread that owns it. */
-export type DirectChannel = {
-  /** How many bytes were read, without waiting; 0 at the end, undefined: none now, or it was closed. Throws the host's error. */
-  read(into: Uint8Array): number | undefined;
+/** Threads that sleep on a word of shared memory, an Int32Array of its own each, and others that wake them. */
+export type Futex = {
+  /** Sleeps while the word is `value`, a while at most: who is not done yet sleeps again. */
+  wait(word: Int32Array, value: number): void;
+  /** One of those that sleep on it. */
+  wake(word: Int32Array): void;
 };
 /** Waits for a peer. */
 export type ChannelListener = {

@@ -3,14 +3,12 @@
  *
  *   call(name, args) -> message -> function of the other end -> message -> promise
  *
- * Arguments and results are copied (structured clone), but for results that are `Given`; of an error its message and `code`
- * come over.
+ * Arguments and results are copied (structured clone); of an error its message and `code` come over.
  */
 
 /** One end of a way between two threads. */
 export type ThreadPort = {
-  /** What `given` holds is the other end's from then on. */
-  post(message: unknown, given?: readonly ArrayBuffer[]): void;
+  post(message: unknown): void;
   /** Called once; messages that came before are not lost. */
   listen(receive: (message: unknown) => void): void;
 };
@@ -21,14 +19,6 @@ type Message =
   | { readonly reply: number; readonly value: unknown }
   | { readonly reply: number; readonly error: string; readonly code: string | undefined };
 type Waiting = { readonly resolve: (value: never) => void; readonly reject: (error: Error) => void };
-
-/** A result whose bytes the caller gets for good, if they are all of a buffer of their own. */
-export class Given<Bytes extends Uint8Array> {
-  readonly value: Bytes;
-  constructor(value: Bytes) {
-    this.value = value;
-  }
-}
 
 /** An error of the other thread, or the end of it. */
 export class CallError extends Error {
@@ -90,15 +80,10 @@ export class ThreadCalls<Other extends Functions> {
   async #answer(id: number, name: string, args: readonly unknown[]): Promise<void> {
     try {
       const value = await this.#own[name]?.(...(args as never[]));
-      this.#port.post({ reply: id, value } satisfies Message, value instanceof Given ? buffersOf(value) : []);
+      this.#port.post({ reply: id, value } satisfies Message);
     } catch (error) {
       const { message, code } = error as Error & { code?: string };
       this.#port.post({ reply: id, error: message, code } satisfies Message);
     }
   }
-}
-
-function buffersOf({ value }: Given<Uint8Array>): readonly ArrayBuffer[] {
-  const { buffer } = value;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === value.length ? [buffer] : [];
 }

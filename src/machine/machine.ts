@@ -5,7 +5,7 @@
  *
  * Thread: machine. The host comes in through `MachineHost`.
  */
-import type { CharBackend, Clock, Disk, Random, Timers } from "#core/host.ts";
+import type { CharBackend, Clock, Disk, Futex, Random, Timers } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import { OperationQueue } from "#core/operation-queue.ts";
 import { waitAsync } from "#core/wait-async.ts";
@@ -21,7 +21,7 @@ import { answerMmio } from "#machine/mmio-mailbox.ts";
 import { Deadlines, MachineClock, MachineRequest } from "#machine/shared-words.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
 import { MemoryMissingError } from "#machine/memory-missing-error.ts";
-import { PageFaults, type WakeBy } from "#machine/page-faults.ts";
+import { type AskBy, PageFaults } from "#machine/page-faults.ts";
 import { guestDma, requirePages } from "#machine/guest-dma.ts";
 import { type BootFiles, makeBootPlan } from "#machine/machine-boot.ts";
 import { allocateMemory } from "#machine/machine-memory.ts";
@@ -48,8 +48,9 @@ export type MachineHost = {
   readonly memory?: WebAssembly.Memory | undefined;
   /** Where the machine thread's part of the log goes; threads are given theirs by the host. */
   readonly log?: LogSink | undefined;
-  /** For `PageFaults`; absent where faults wake nobody by a descriptor. */
-  readonly wakeBy?: WakeBy | undefined;
+  /** For `PageFaults`; absent where who waits for a page does not ask for it. */
+  askBy?(layout: MemoryLayout): AskBy;
+  readonly futex?: Futex | undefined;
   /** Starts a vCPU's or the timer's thread; resolves when it could run. */
   startThread(kind: "vcpu" | "timer", data: ThreadData): Promise<ThreadHandle>;
 };
@@ -123,7 +124,10 @@ export class Machine {
     this.memory = host.memory ?? allocateMemory(this.layout);
     const { buffer } = this.memory;
     this.#words = new Int32Array(buffer);
-    this.#faults = new PageFaults(buffer, this.layout, host.wakeBy);
+    this.#faults = new PageFaults(buffer, this.layout, {
+      ask: host.askBy?.(this.layout),
+      futex: host.futex,
+    });
     this.#dma = guestDma(buffer, this.layout, this.#faults, host.clock);
     this.#blocks = Array.from({ length: this.layout.vcpuCount }, (_, i) => vcpuBlock(this.layout, i));
     this.#markDevicesMemory();

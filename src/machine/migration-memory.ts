@@ -2,6 +2,7 @@
  * The part of a machine that a migration reads and writes itself: RAM blocks, the maps of dirty and of missing pages.
  * Thread: any; the migration's as a rule.
  */
+import type { Futex } from "#core/host.ts";
 import { waitAsync } from "#core/wait-async.ts";
 import { CONTROL, type MemoryLayout, type RamBlock, Request, VCPU } from "#cpu/vcpu/layout.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
@@ -23,13 +24,14 @@ export class MigrationMemory {
   readonly #own: WebAssembly.Memory;
   #scan: ZeroScan | undefined;
 
-  constructor(own: WebAssembly.Memory, layout: MemoryLayout) {
+  /** `futex` as of `PageFaultsHost`. */
+  constructor(own: WebAssembly.Memory, layout: MemoryLayout, futex?: Futex) {
     const memory = own.buffer;
     this.#own = own;
     this.memory = memory;
     this.blocks = layout.blocks;
     this.dirty = new DirtyMap(memory, layout);
-    this.faults = new PageFaults(memory, layout);
+    this.faults = new PageFaults(memory, layout, { futex });
     this.vcpuCount = layout.vcpuCount;
     this.#words = new Int32Array(memory);
     this.#vcpus = Array.from({ length: layout.vcpuCount }, (_, i) => vcpuBlock(layout, i));

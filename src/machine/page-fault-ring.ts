@@ -9,6 +9,7 @@
  * Thread: each record its waiter's; `take` the one consumer's, `read`, `release` and `rouse` any; `isTaken` and `setTaken`
  * whoever holds the lock.
  */
+import type { Futex } from "#core/host.ts";
 import { SharedLock } from "#core/shared-lock.ts";
 import { waitAsync } from "#core/wait-async.ts";
 import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
@@ -19,9 +20,9 @@ export const DEVICE_PLACES = 16;
 const HEAD_WORD = 0;
 const TAIL_WORD = 1;
 const LOCK_WORD = 2;
-/** How many use the descriptor of SIGNAL_WORD at this moment. */
-const SIGNAL_USERS_WORD = 3;
-const SIGNAL_WORD = 4;
+/** How many use the descriptor of REQUESTS_WORD at this moment. */
+const REQUESTS_USERS_WORD = 3;
+const REQUESTS_WORD = 4;
 const USED_WORD = 5;
 const RING_WORD = 16;
 /** A power of two, for the 64 vCPUs that a machine may have and the devices. */
@@ -35,6 +36,8 @@ const SINCE = 2;
 const IN_RING = 4;
 /** The serial that was taken last. */
 const TAKEN = 5;
+/** 1: the waiter sleeps by the host's futex. */
+const BY_FUTEX = 6;
 
 /** A descriptor is in use for the time of a short write. */
 const LOOK_AGAIN_MS = 1;
@@ -51,8 +54,13 @@ export class PageFaultRing {
   readonly #words: Int32Array;
   readonly #times: Float64Array;
   readonly #start: number;
+  readonly #futex: Futex | undefined;
+  /** Of each waiter, for the futex: made when it is first used. */
+  readonly #pageWords: Int32Array[] = [];
 
-  constructor(memory: ArrayBufferLike, layout: MemoryLayout) {
+  /** With a futex, whoever wakes those that sleep by this object must have one. */
+  constructor(memory: ArrayBufferLike, layout: MemoryLayout, futex: Futex | undefined) {
+    this.#futex = futex;
     this.waiters = layout.vcpuCount + DEVICE_PLACES;
     this.#words = new Int32Array(memory);
     this.#times = new Float64Array(memory, 0, Math.floor(memory.byteLength / 8));
@@ -112,25 +120,24 @@ export class PageFaultRing {
   }
 
   /**
-   * What wakes the consumer: a descriptor, 0 for none. Behind this call the last one is not used any more. No lock: who
-   * wakes loses its processor to whom it wakes, and another waiter would wait for both.
+   * Where waiters ask for their pages: a descriptor, 0 for nowhere. Behind this call the last one is not used any more. No
+   * lock: who asks may lose its processor to whom that wakes, and another waiter would wait for both.
    */
-  setSignal(descriptor: number): void {
-    const [words, users] = [this.#words, this.#start + SIGNAL_USERS_WORD];
-    Atomics.store(words, this.#start + SIGNAL_WORD, descriptor);
+  setRequests(descriptor: number): void {
+    const [words, users] = [this.#words, this.#start + REQUESTS_USERS_WORD];
+    Atomics.store(words, this.#start + REQUESTS_WORD, descriptor);
     for (let count = Atomics.load(words, users); count !== 0; count = Atomics.load(words, users)) {
       Atomics.wait(words, users, count, LOOK_AGAIN_MS);
     }
   }
-  /** Wakes the consumer with `wake`; false when it has said nothing of a descriptor. */
-  signal(wake: (descriptor: number) => void): boolean {
+  /** Asks for `page`; false when there is no descriptor, or `ask` says so. */
+  request(ask: (descriptor: number, page: number) => boolean, page: number): boolean {
     const words = this.#words;
-    const users = this.#start + SIGNAL_USERS_WORD;
+    const users = this.#start + REQUESTS_USERS_WORD;
     Atomics.add(words, users, 1);
     try {
-      const descriptor = Atomics.load(words, this.#start + SIGNAL_WORD);
-      if (descriptor > 0) wake(descriptor);
-      return descriptor > 0;
+      const descriptor = Atomics.load(words, this.#start + REQUESTS_WORD);
+      return descriptor > 0 && ask(descriptor, page);
     } finally {
       Atomics.sub(words, users, 1);
     }
@@ -148,9 +155,12 @@ export class PageFaultRing {
     const word = Atomics.load(this.#words, this.#record(waiter) + PAGE);
     return (word & PAGE_MASK) === page + 1 ? word : undefined;
   }
-  /** Sleeps until the word is no longer `word`. Thread: one that may block. */
+  /** Sleeps until the word is no longer `word`, or not so long. Thread: one that may block. */
   sleep(waiter: number, word: number): void {
-    Atomics.wait(this.#words, this.#record(waiter) + PAGE, word);
+    const record = this.#record(waiter);
+    if (!this.#futex) return void Atomics.wait(this.#words, record + PAGE, word);
+    Atomics.store(this.#words, record + BY_FUTEX, 1);
+    this.#futex.wait(this.#pageWord(waiter), word);
   }
   /** As `sleep`, for a thread that must not block. */
   async sleepAsync(waiter: number, word: number): Promise<void> {
@@ -179,9 +189,15 @@ export class PageFaultRing {
       const changed = next(word);
       if (changed === word) return;
       if (Atomics.compareExchange(words, at, word, changed) !== word) continue;
-      Atomics.notify(words, at);
+      if (this.#futex && Atomics.load(words, this.#record(waiter) + BY_FUTEX) === 1) {
+        this.#futex.wake(this.#pageWord(waiter));
+      } else Atomics.notify(words, at);
       return;
     }
+  }
+
+  #pageWord(waiter: number): Int32Array {
+    return (this.#pageWords[waiter] ??= this.#words.subarray(this.#record(waiter) + PAGE).subarray(0, 1));
   }
 
   #record(waiter: number): number {

@@ -1,13 +1,14 @@
 /**
  * Pages of a postcopy that have not come from the source yet, and who waits for them.
  *
- *   waiter: fault into the ring -> byte 1 to 2, or the page is here -> signal -> sleeps on its word
+ *   waiter: fault into the ring -> byte 1 to 2, or the page is here -> asks for it, or wakes who does -> sleeps on its word
  *   migration: page in place -> byte to 0 -> if it was 2: words of those who wait for it to 0, wakes them
  *
  * Each side stores first and looks then, so that a page which comes meanwhile is not waited for. Nothing is paid once
  * all pages are here: the byte is looked at only when a page enters a TLB.
  * Thread: vCPUs wait; the machine thread waits for devices; one thread takes, any of its migration's place.
  */
+import type { Futex } from "#core/host.ts";
 import { CONTROL, type MemoryLayout, PAGE_BYTES } from "#cpu/vcpu/layout.ts";
 import { DEVICE_PLACES, PageFaultRing } from "#machine/page-fault-ring.ts";
 
@@ -23,8 +24,16 @@ const AWAITED = 2;
 export type BeginFault = (fault: PageFault) => void;
 const HEAR_NOTHING: BeginFault = () => {};
 
-/** Wakes another thread by a descriptor of it. */
-export type WakeBy = (descriptor: number) => void;
+/** Asks for a page by a descriptor of the connection to the source; false: it could not. */
+export type AskBy = (descriptor: number, page: number) => boolean;
+
+/** What the host has for it. */
+export type PageFaultsHost = {
+  /** Of the same host as who gives a descriptor to `setRequests`; absent: somebody else asks. */
+  readonly ask?: AskBy | undefined;
+  /** Where those that place pages have it, too. */
+  readonly futex?: Futex | undefined;
+};
 
 type Want = { readonly page: number; readonly sinceNs: number; readonly done: () => void };
 
@@ -39,14 +48,13 @@ export class PageFaults {
   readonly #queue: Want[] = [];
   /** The last one is taken next: the least of them, as far as it is free. */
   readonly #freePlaces: number[];
-  readonly #wake: WakeBy | undefined;
+  readonly #ask: AskBy | undefined;
 
-  /** `wake` is of the same host as who gives a descriptor to `setSignal`. Who waits for nothing needs none. */
-  constructor(memory: ArrayBufferLike, layout: MemoryLayout, wake?: WakeBy) {
-    this.#wake = wake;
+  constructor(memory: ArrayBufferLike, layout: MemoryLayout, { ask, futex }: PageFaultsHost = {}) {
+    this.#ask = ask;
     this.#missing = new Uint8Array(memory, layout.missingMap, (layout.totalBytes - layout.ramStart) / PAGE_BYTES);
     this.#words = new Int32Array(memory);
-    this.#ring = new PageFaultRing(memory, layout);
+    this.#ring = new PageFaultRing(memory, layout, futex);
     this.#vcpus = layout.vcpuCount;
     this.#ramStart = layout.ramStart;
     this.#freePlaces = Array.from({ length: DEVICE_PLACES }, (_, i) => layout.vcpuCount + DEVICE_PLACES - 1 - i);
@@ -111,9 +119,12 @@ export class PageFaults {
     return wanted;
   }
 
-  /** Who waits wakes the taker by `descriptor` from now on; 0: by CONTROL.pageFaults, as at first. Thread: who takes. */
-  setSignal(descriptor: number): void {
-    this.#ring.setSignal(descriptor);
+  /**
+   * Who waits asks for its page by `descriptor` from now on, if it can, and wakes nobody; 0: it wakes the taker, as at first.
+   * Behind this call the last descriptor is not used any more. Thread: who takes.
+   */
+  setRequests(descriptor: number): void {
+    this.#ring.setRequests(descriptor);
   }
 
   /**
@@ -129,24 +140,22 @@ export class PageFaults {
     }
   }
 
-  /** Takes what waits for `page`, which is about to be `placed`. Thread: who places it. */
-  takeFor(page: number, begin: BeginFault): void {
+  /** Takes whatever is waited for. Thread: any; who places a page that is awaited does before. */
+  takeAll(begin: BeginFault): void {
     const { lock } = this.#ring;
     lock.acquire();
     try {
       const waiters = this.#ring.usedWaiters;
-      for (let waiter = 0; waiter < waiters; waiter++) {
-        if (this.#ring.wordOf(waiter, page) !== undefined) this.#takeOf(waiter, begin, page);
-      }
+      for (let waiter = 0; waiter < waiters; waiter++) this.#takeOf(waiter, begin);
     } finally {
       lock.release();
     }
   }
 
-  /** `only` for that page, if it is given. The lock is held. */
-  #takeOf(waiter: number, begin: BeginFault, only?: number): PageFault | undefined {
+  /** The lock is held. */
+  #takeOf(waiter: number, begin: BeginFault): PageFault | undefined {
     const record = this.#ring.read(waiter);
-    if (!record || (only !== undefined && record.page !== only)) return undefined;
+    if (!record) return undefined;
     if (this.#ring.isTaken(waiter, record.serial) || !this.isMissing(record.page)) return undefined;
     this.#ring.setTaken(waiter, record.serial);
     const fault = this.#fault(waiter, record);
@@ -181,8 +190,8 @@ export class PageFaults {
     const isHere = Atomics.compareExchange(this.#missing, page, MISSING, AWAITED) === HERE;
     if (isHere) this.#ring.withdraw(waiter);
     Atomics.add(this.#words, CONTROL.pageFaults, 1);
-    const isTold = this.#wake !== undefined && this.#ring.signal(this.#wake);
-    if (!isTold) Atomics.notify(this.#words, CONTROL.pageFaults);
+    const isAsked = isHere || (this.#ask !== undefined && this.#ring.request(this.#ask, page));
+    if (!isAsked) Atomics.notify(this.#words, CONTROL.pageFaults);
     return !isHere;
   }
 

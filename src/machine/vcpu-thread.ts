@@ -1,7 +1,7 @@
 /**
  * What a vCPU's thread does: runs guest code, serves requests, parks.
  */
-import type { Clock, Urgency } from "#core/host.ts";
+import type { Clock, Futex, Urgency } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import type { SharedLock } from "#core/shared-lock.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
@@ -15,7 +15,7 @@ import { describeHart, hartObserver } from "#cpu/isa/riscv/hart-log.ts";
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { MmioCaller } from "#machine/mmio-mailbox.ts";
-import { PageFaults, type WakeBy } from "#machine/page-faults.ts";
+import { type AskBy, PageFaults } from "#machine/page-faults.ts";
 import { VcpuPark } from "#machine/vcpu-park.ts";
 import { runtimeSetup } from "#machine/runtime-setup.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
@@ -41,8 +41,9 @@ export type ThreadHost = {
   readonly clock: Clock;
   /** Where the log goes; absent when there is none. */
   readonly log?: LogSink | undefined;
-  /** For `PageFaults`; absent where faults wake nobody by a descriptor. */
-  readonly wakeBy?: WakeBy | undefined;
+  /** For `PageFaults`; absent where who waits for a page does not ask for it. */
+  askBy?(layout: MemoryLayout): AskBy;
+  readonly futex?: Futex | undefined;
 };
 /** What a vCPU's thread has beyond that: what its host's engine can do, and the runtime made for the machine. */
 export type VcpuThreadHost = ThreadHost & {
@@ -69,7 +70,7 @@ export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => voi
   const isa = riscvIsa(extensions);
   const hartLog = { log, isa, memory: memory.buffer, block, hart: data.vcpu };
   const park = new VcpuPark(words, block, data.vcpu, log.trace);
-  const faults = new PageFaults(memory.buffer, layout, host.wakeBy);
+  const faults = new PageFaults(memory.buffer, layout, { ask: host.askBy?.(layout), futex: host.futex });
   const blocked = new DataView(memory.buffer, block);
   const awaitPage = (page: number): void => {
     const sinceNs = clock.nowNs();

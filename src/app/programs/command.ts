@@ -22,7 +22,8 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exit();
   } else {
     if (command.host.daemonize) beginDaemon();
-    lowerHelpers();
+    // One that waits for its pages wants them; the migration's end lowers them then.
+    if (!command.machine.incoming) lowerHelpers();
     await runCommand(command);
   }
 }

@@ -1,30 +1,37 @@
-/** The thread of a migration's connections. */
+/** The thread of what must not wait behind a migration's stream. */
 import { parentPort } from "node:worker_threads";
 import { nodePort } from "#app/node-port.ts";
-import { type MigrationMessage, openSink } from "#app/thread-host.ts";
+import { askByDescriptor, type MigrationMessage, openSink } from "#app/thread-host.ts";
+import type { RequestsDescriptor } from "#control/migration/fault-service.ts";
 import { runLinkThread } from "#control/migration/link-thread.ts";
+import type { ByteChannel } from "#core/host.ts";
 import { makeLog } from "#core/log.ts";
 import { MigrationMemory } from "#machine/migration-memory.ts";
-import { nodeChannels } from "#platform/node/channels.ts";
+import { nodeChannels, sharedChannel } from "#platform/node/channels.ts";
 import { nodeClock } from "#platform/node/clock.ts";
-import { runAtOnce } from "#platform/node/priority.ts";
-import { openWakePipe, wakeByPipe } from "#platform/node/wake-pipe.ts";
+import { closeDescriptor, openDuplicate } from "#platform/node/descriptors.ts";
+import { openFutex } from "#platform/node/futex.ts";
+import { lowerHelpers, raiseHelpers, runAtOnce } from "#platform/node/priority.ts";
 
 async function start({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage): Promise<void> {
-  // For a quarter of a millisecond at a time at most, a piece of the stream, and somebody waits for it.
   const urgency = await runAtOnce();
+  const duplicate = await openDuplicate();
   const { trace } = makeLog(logConfig, openSink(log));
   const host = {
     clock: nodeClock(),
     channels: nodeChannels(),
-    openSignal: openWakePipe,
-    wakeBy: wakeByPipe,
+    openShared: sharedChannel,
+    openRequests(channel: ByteChannel): RequestsDescriptor | undefined {
+      const own = channel.descriptor?.();
+      const descriptor = own === undefined ? undefined : duplicate?.(own);
+      return descriptor === undefined ? undefined : { descriptor, close: () => closeDescriptor(descriptor) };
+    },
+    askBy: askByDescriptor,
     urgency,
+    helpers: { raise: raiseHelpers, lower: lowerHelpers },
     trace,
   };
-  const abort = runLinkThread(new MigrationMemory(memory, layout), host, nodePort(port));
-  // Whatever ends this thread but for its host, the other one must not read what has been closed.
-  process.once("exit", abort);
+  runLinkThread(new MigrationMemory(memory, layout, await openFutex()), host, nodePort(port));
 }
 
 parentPort?.once("message", (message: MigrationMessage) => void start(message));

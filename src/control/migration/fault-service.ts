@@ -2,8 +2,10 @@
  * Takes the faults of a postcopy, asks the source for their pages, and places those that come over a connection of their
  * own: QEMU's fault thread and preempt thread.
  *
- *   vCPU, device -> fault -> begin -> request -> source -> urgent channel -> page in place
+ *   vCPU, device -> fault -> request -> source -> urgent channel -> begin -> page in place -> end
  *
+ * Where the host can, who waits asks itself, past everybody (`page-request.ts`); its fault is accounted before a page that
+ * somebody waits for is placed.
  * Thread: the link's, which has nothing else to do.
  */
 import { type LoadBlock, type ListedBlock, RamBlocks, RamLoader } from "#control/migration/ram-load.ts";
@@ -14,17 +16,15 @@ import { PAGE_BYTES } from "#control/migration/wire.ts";
 import type { ByteChannel } from "#core/host.ts";
 import type { MigrationMemory } from "#machine/migration-memory.ts";
 
-/** Wakes the thread that waits for it, by a descriptor. */
-export type FaultSignal = {
+/** Where waiters ask for their pages themselves. */
+export type RequestsDescriptor = {
   readonly descriptor: number;
-  /** Resolves when it was woken since the last call. */
-  untilWoken(): Promise<void>;
-  /** Nobody wakes it any more. */
+  /** Nobody uses it any more. */
   close(): void;
 };
-export type FaultHost = PlacerHost & {
-  /** Undefined, or absent: there is nothing better than waiting on a word of the memory. */
-  openSignal?(): Promise<FaultSignal | undefined>;
+export type FaultHost = Omit<PlacerHost, "urgency"> & {
+  /** Of that connection; undefined, or absent: waiters wake this thread, which asks. */
+  openRequests?(channel: ByteChannel): RequestsDescriptor | undefined;
 };
 export type FaultOptions = {
   /** The stream's RAM blocks. */
@@ -47,12 +47,12 @@ export type Faults = {
 export class FaultService implements Faults {
   readonly #memory: MigrationMemory;
   readonly #host: FaultHost;
-  #signal: Promise<FaultSignal | undefined> = Promise.resolve(undefined);
   readonly #blocks: RamBlocks;
   /** By page, 1: asked for over the connection at hand. */
   readonly #requested: Uint8Array;
   #placer: PagePlacer | undefined;
   #back: ReturnPathWriter | undefined;
+  #requests: RequestsDescriptor | undefined;
   #isOver = false;
 
   constructor(memory: MigrationMemory, host: FaultHost) {
@@ -65,15 +65,27 @@ export class FaultService implements Faults {
 
   start({ blocks, blocktime }: FaultOptions): void {
     this.#blocks.list(blocks);
-    this.#placer = new PagePlacer(this.#memory, this.#host, blocktime);
-    this.#signal = this.#host.openSignal?.() ?? this.#signal;
+    const { clock, trace } = this.#host;
+    this.#placer = new PagePlacer(this.#memory, { clock, trace }, blocktime);
     void this.#takeFaults(this.#placer);
   }
 
   requestBy(channel: ByteChannel | undefined): void {
+    const { faults } = this.#memory;
+    this.#closeRequests();
     this.#back = channel && new ReturnPathWriter(channel);
     this.#requested.fill(0);
-    if (channel) for (const { page } of this.#memory.faults.waiting()) this.#ask(page);
+    if (!channel) return;
+    this.#requests = this.#host.openRequests?.(channel);
+    if (this.#requests) faults.setRequests(this.#requests.descriptor);
+    // Twice, if they have asked themselves by now: a page is sent once.
+    for (const { page } of faults.waiting()) this.#ask(page);
+  }
+  #closeRequests(): void {
+    if (!this.#requests) return;
+    this.#memory.faults.setRequests(0);
+    this.#requests.close();
+    this.#requests = undefined;
   }
 
   async loadUrgent(channel: ByteChannel): Promise<void> {
@@ -85,20 +97,15 @@ export class FaultService implements Faults {
   end(): void {
     this.#isOver = true;
     this.#memory.wakeFaultWaiters();
-    void this.#signal.then((signal) => {
-      this.#memory.faults.setSignal(0);
-      signal?.close();
-    });
+    this.#closeRequests();
   }
 
   async #takeFaults({ begin }: PagePlacer): Promise<void> {
     const { faults } = this.#memory;
-    const signal = await this.#signal;
-    if (signal && !this.#isOver) faults.setSignal(signal.descriptor);
     while (!this.#isOver) {
       const seen = this.#memory.faultCount;
       for (let fault = faults.take(begin); fault; fault = faults.take(begin)) this.#ask(fault.page);
-      await (signal ? signal.untilWoken() : this.#memory.untilFault(seen));
+      await this.#memory.untilFault(seen);
     }
   }
 

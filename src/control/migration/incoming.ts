@@ -8,7 +8,7 @@
  * Once the source has handed the machine over, nothing that breaks is the end: what is here is kept for a new connection.
  * Thread: migration's.
  */
-import type { ByteChannel, ChannelAddress, ChannelListener, Channels, Clock, Timers } from "#core/host.ts";
+import type { ByteChannel, ChannelAddress, ChannelListener, Channels, Clock, Timers, Urgency } from "#core/host.ts";
 import { oneLine } from "#core/one-line.ts";
 import type { Trace } from "#core/trace.ts";
 import { blocktimeMembers } from "#control/migration/blocktime-figures.ts";
@@ -41,6 +41,8 @@ export type IncomingOptions = {
   readonly hurry: () => void;
   readonly clock: Clock;
   readonly timers: Pick<Timers, "at">;
+  /** As of `PlacerHost`. */
+  readonly urgency?: Urgency | undefined;
   readonly trace?: Trace | undefined;
   /** Names of the RAM blocks that nothing has written yet: they are zero. */
   readonly freshBlocks: readonly string[];

@@ -1,21 +1,21 @@
 /**
- * The link's thread: owns the connections of a migration, and does what must not wait behind its stream. It sleeps most of
- * the time, so that whatever comes is answered at once.
+ * The link's thread: does what must not wait behind a migration's stream. It sleeps most of the time, so that whatever comes
+ * is answered at once.
  *
- *   stream: connection <-> here <-> migration's thread;   faults, requests, wanted pages: here alone
+ *   stream: connection <-> migration's thread;   faults, requests, wanted pages: the same connections <-> here
  */
-import { type ChannelFunctions, type ChannelId, ChannelServer } from "#core/remote-channels.ts";
-import type { Channels } from "#core/host.ts";
+import type { ByteChannel, Urgency } from "#core/host.ts";
 import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
 import { type FaultHost, type FaultOptions, FaultService } from "#control/migration/fault-service.ts";
 import type { RamState } from "#control/migration/ram-save.ts";
 import { type RehearsalHost, rehearse } from "#control/migration/rehearsal.ts";
 import { ReturnPathService } from "#control/migration/return-path-service.ts";
 import type { LastWord, ReceivedPages, WantedPages } from "#control/migration/return-path.ts";
+import { type ChannelId, ChannelShares, type ShareFunctions } from "#control/migration/shared-channels.ts";
 import type { MigrationMemory } from "#machine/migration-memory.ts";
 
 /** What the migration's thread may call. All reject with `CallError`. */
-export type LinkFunctions = ChannelFunctions & {
+export type LinkFunctions = ShareFunctions & {
   rehearse(): Promise<void>;
   startFaults(options: FaultOptions): void;
   requestBy(channel: ChannelId | undefined): void;
@@ -34,12 +34,19 @@ export type LinkObserver = {
   resumed(channel: ChannelId): void;
 };
 
-export type LinkHost = FaultHost & RehearsalHost & { readonly channels: Channels };
+export type LinkHost = FaultHost &
+  RehearsalHost & {
+    /** Of the threads that the engine has for its own work. */
+    readonly helpers?: Urgency | undefined;
+    /** A connection by a descriptor, which the channel closes. */
+    openShared(descriptor: number): ByteChannel;
+  };
 
-/** Returns what closes all connections at once. */
-export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: ThreadPort): () => void {
-  const server = new ChannelServer(host.channels);
+export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: ThreadPort): void {
+  const shares = new ChannelShares((descriptor) => host.openShared(descriptor));
+  const channel = (id: ChannelId): ByteChannel => shares.channel(id);
   const faults = new FaultService(memory, host);
+  const { helpers } = host;
   const returnPaths = new ReturnPathService(memory);
   /** Somebody waits for pages, or is about to. */
   let isEarnest = false;
@@ -49,29 +56,44 @@ export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: Thr
     host.urgency?.raise();
   };
   const functions: LinkFunctions = {
-    ...server.functions,
-    rehearse: () => rehearse(host, () => isEarnest),
+    ...shares.functions,
+    async rehearse() {
+      helpers?.raise();
+      try {
+        await rehearse(host, () => isEarnest);
+      } finally {
+        if (!isEarnest) helpers?.lower();
+      }
+    },
     startFaults(options) {
+      helpers?.raise();
       beginInEarnest();
       faults.start(options);
     },
-    requestBy: (id) => faults.requestBy(id === undefined ? undefined : server.channel(id)),
-    loadUrgent: (id) => faults.loadUrgent(server.channel(id)),
-    endFaults: () => faults.end(),
+    requestBy: (id) => faults.requestBy(id === undefined ? undefined : channel(id)),
+    loadUrgent: (id) => faults.loadUrgent(channel(id)),
+    endFaults() {
+      faults.end();
+      helpers?.lower();
+    },
     readReturnPath: (id) =>
-      returnPaths.read(server.channel(id), {
+      returnPaths.read(channel(id), {
         pong: (value) => calls.tell("pong", id, value),
         wanted: (pages) => calls.tell("wanted", id, pages),
         received: (pages) => calls.call("received", id, pages),
         resumed: () => calls.tell("resumed", id),
       }),
     sendWanted(id, urgent, ram) {
+      // The machine has stopped here, or is about to.
+      helpers?.raise();
       beginInEarnest();
-      returnPaths.sendWanted(server.channel(id), server.channel(urgent), ram);
+      returnPaths.sendWanted(channel(id), channel(urgent), ram);
     },
-    endWanted: (id) => returnPaths.endWanted(server.channel(id)),
-    endReturnPath: (id) => returnPaths.end(server.channel(id)),
+    endWanted: (id) => returnPaths.endWanted(channel(id)),
+    endReturnPath(id) {
+      returnPaths.end(channel(id));
+      helpers?.lower();
+    },
   };
   const calls = new ThreadCalls<LinkObserver>(port, functions);
-  return () => server.abortAll();
 }

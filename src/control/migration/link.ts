@@ -1,11 +1,15 @@
-/** The link's thread (link-thread.ts), as the migration's thread has it. */
+/**
+ * What must not wait behind a migration's stream: in the link's thread (link-thread.ts), as the migration's thread has it,
+ * or in the migration's own where a connection cannot be had by two.
+ */
 import type { ByteChannel, Channels } from "#core/host.ts";
-import { type ChannelId, type DirectHost, RemoteChannels } from "#core/remote-channels.ts";
 import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
-import type { Faults } from "#control/migration/fault-service.ts";
+import { type FaultHost, type Faults, FaultService } from "#control/migration/fault-service.ts";
 import type { LinkFunctions, LinkObserver } from "#control/migration/link-thread.ts";
 import type { ReturnPathHandlers } from "#control/migration/return-path.ts";
-import type { ReturnPaths } from "#control/migration/return-path-service.ts";
+import { type ReturnPaths, ReturnPathService } from "#control/migration/return-path-service.ts";
+import { type ChannelId, SharedChannels } from "#control/migration/shared-channels.ts";
+import type { MigrationMemory } from "#machine/migration-memory.ts";
 
 export type Link = {
   readonly channels: Pick<Channels, "connect" | "listen">;
@@ -15,8 +19,14 @@ export type Link = {
   rehearse(): Promise<void>;
 };
 
+export type SharingHost = {
+  readonly channels: Pick<Channels, "connect" | "listen">;
+  /** A second descriptor, for the other thread; undefined when there is none left. */
+  duplicate(descriptor: number): number | undefined;
+};
+
 /** `port` leads to a thread that runs `runLinkThread`. */
-export function remoteLink(port: ThreadPort, host: DirectHost): Link {
+export function remoteLink(port: ThreadPort, host: SharingHost): Link {
   const handlers = new Map<ChannelId, ReturnPathHandlers>();
   const observer: LinkObserver = {
     pong: (id, value) => handlers.get(id)?.pong(value),
@@ -25,25 +35,37 @@ export function remoteLink(port: ThreadPort, host: DirectHost): Link {
     resumed: (id) => handlers.get(id)?.resumed(),
   };
   const calls = new ThreadCalls<LinkFunctions>(port, observer);
-  const channels = new RemoteChannels(calls, host);
-  const idOf = (channel: ByteChannel): ChannelId => channels.idOf(channel);
+  const channels = new SharedChannels(host.channels, (descriptor) => host.duplicate(descriptor), calls);
+  const share = (channel: ByteChannel): ChannelId => channels.share(channel);
   return {
     channels,
     rehearse: () => calls.call("rehearse").catch(() => {}),
     faults: {
       start: (options) => calls.tell("startFaults", options),
-      requestBy: (channel) => calls.tell("requestBy", channel && idOf(channel)),
-      loadUrgent: (channel) => calls.call("loadUrgent", idOf(channel)),
+      requestBy: (channel) => calls.tell("requestBy", channel && share(channel)),
+      loadUrgent: (channel) => calls.call("loadUrgent", share(channel)),
       end: () => calls.tell("endFaults"),
     },
     returnPaths: {
       read(channel, own) {
-        handlers.set(idOf(channel), own);
-        return calls.call("readReturnPath", idOf(channel));
+        handlers.set(share(channel), own);
+        return calls.call("readReturnPath", share(channel));
       },
-      sendWanted: (channel, urgent, ram) => calls.tell("sendWanted", idOf(channel), idOf(urgent), ram),
-      endWanted: (channel) => calls.call("endWanted", idOf(channel)),
-      end: (channel) => calls.tell("endReturnPath", idOf(channel)),
+      sendWanted: (channel, urgent, ram) => calls.tell("sendWanted", share(channel), share(urgent), ram),
+      endWanted: (channel) => calls.call("endWanted", share(channel)),
+      end: (channel) => calls.tell("endReturnPath", share(channel)),
     },
+  };
+}
+
+export function localLink(
+  memory: MigrationMemory,
+  host: FaultHost & { readonly channels: Pick<Channels, "connect" | "listen"> },
+): Link {
+  return {
+    channels: host.channels,
+    faults: new FaultService(memory, host),
+    returnPaths: new ReturnPathService(memory),
+    rehearse: async () => {},
   };
 }

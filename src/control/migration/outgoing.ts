@@ -50,6 +50,7 @@ const TURN_PAGES = 2048;
 /** Where a wanted page waits for the part before it: pages looked at, and bytes. */
 const SHORT_TURN_PAGES = 512;
 const SHORT_TURN_BYTES = 32 * PAGE_BYTES;
+const MEDIUM_TURN_BYTES = 64 * PAGE_BYTES;
 /** What the destination needs to run, as it is when the machine stops here: kept for a new connection. */
 type Handover = { readonly missing: Uint8Array; readonly sections: readonly SavedSection[] };
 const MS = 1e6;
@@ -347,8 +348,9 @@ export class OutgoingMigration {
         () => out.flush(),
       );
       const limit = parameters()["max-postcopy-bandwidth"];
-      if (link.isUrgentApart) writeRamPart(out, this.#ram, pagesAtOnce(limit, TURN_PAGES));
-      else writeRamPart(out, this.#ram, pagesAtOnce(limit, SHORT_TURN_PAGES), SHORT_TURN_BYTES);
+      // A page that is under way with others cannot overtake them when it is wanted.
+      const mostBytes = link.isUrgentApart ? MEDIUM_TURN_BYTES : SHORT_TURN_BYTES;
+      writeRamPart(out, this.#ram, pagesAtOnce(limit, SHORT_TURN_PAGES), mostBytes);
       await turn();
       await this.#pace.wrote(this.#written, limit);
     }

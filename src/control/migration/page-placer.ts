@@ -9,24 +9,34 @@ import { Blocktime } from "#control/migration/blocktime.ts";
 import type { BlocktimeFigures } from "#control/migration/blocktime-figures.ts";
 import { type LoadBlock, writePage } from "#control/migration/ram-load.ts";
 import { PAGE_BYTES } from "#control/migration/wire.ts";
-import type { Clock } from "#core/host.ts";
+import type { Clock, Urgency } from "#core/host.ts";
 import { NO_TRACE, type Trace } from "#core/trace.ts";
 import type { MigrationMemory } from "#machine/migration-memory.ts";
 import type { PageFault } from "#machine/page-faults.ts";
 
-export type PlacerHost = { readonly clock: Clock; readonly trace?: Trace | undefined };
+export type PlacerHost = {
+  readonly clock: Clock;
+  readonly trace?: Trace | undefined;
+  /**
+   * Of a thread that does not go before others: it does while it wakes one that does. It would lose its processor to it
+   * with a lock of the engine held that the other wants.
+   */
+  readonly urgency?: Urgency | undefined;
+};
 
 export class PagePlacer {
   readonly #memory: MigrationMemory;
   readonly #clock: Clock;
   readonly #trace: Trace;
+  readonly #urgency: Urgency | undefined;
   readonly #blocktime: Blocktime | undefined;
 
   /** `blocktime`: where account is kept of who was blocked, and how long. */
-  constructor(memory: MigrationMemory, { clock, trace = NO_TRACE }: PlacerHost, blocktime?: SharedArrayBuffer) {
+  constructor(memory: MigrationMemory, { clock, trace = NO_TRACE, urgency }: PlacerHost, blocktime?: SharedArrayBuffer) {
     this.#memory = memory;
     this.#clock = clock;
     this.#trace = trace;
+    this.#urgency = urgency;
     if (!blocktime) return;
     const isReceived = (page: number): boolean => !memory.faults.isMissing(page);
     this.#blocktime = new Blocktime(blocktime, 0, { vcpus: memory.vcpuCount }, { isReceived, trace });
@@ -52,10 +62,20 @@ export class PagePlacer {
     const page = faults.pageOf(block.host + address);
     if (!faults.isMissing(page)) return;
     writePage(block, address, bytes);
-    if (faults.isAwaited(page)) faults.takeFor(page, this.begin);
-    faults.placed(page);
+    if (faults.isAwaited(page)) this.#serve(page);
+    else faults.placed(page);
     if (this.#blocktime?.isAwaited(page)) this.#blocktime.end(page, this.#clock.nowNs());
     this.#trace.postcopy_place_page?.(page * PAGE_BYTES, Math.floor(this.#clock.nowNs()));
+  }
+
+  #serve(page: number): void {
+    this.#urgency?.raise();
+    try {
+      this.#memory.faults.takeAll(this.begin);
+      this.#memory.faults.placed(page);
+    } finally {
+      this.#urgency?.lower();
+    }
   }
 }
 

@@ -129,12 +129,18 @@ export class RamLoader {
         this.#take(reader, word - flags, flags);
       }
       // Near the end of what is there.
-      await reader.need(8);
+      if (!reader.has(8)) await reader.need(8);
       const word = reader.u64();
       const flags = word % FLAGS;
       if (flags === RamFlag.Eos) return;
-      if ((flags & RamFlag.Continue) === 0) this.#current = this.#blocks.listed(await reader.shortString());
-      await reader.need(flags & RamFlag.Page ? PAGE_BYTES : 1);
+      if ((flags & RamFlag.Continue) === 0) {
+        if (!reader.has(1)) await reader.need(1);
+        const nameBytes = reader.u8();
+        if (!reader.has(nameBytes)) await reader.need(nameBytes);
+        this.#current = this.#blocks.listed(reader.text(nameBytes));
+      }
+      const lengthBytes = flags & RamFlag.Page ? PAGE_BYTES : 1;
+      if (!reader.has(lengthBytes)) await reader.need(lengthBytes);
       this.#take(reader, word - flags, flags);
     }
   }

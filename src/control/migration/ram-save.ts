@@ -24,7 +24,12 @@ export type RamState = {
 };
 const COUNT = { remaining: 0, normal: 1, duplicate: 2, requests: 3 } as const;
 
-type SavedBlock = RamBlock & { readonly bytes: Uint8Array; readonly firstPage: number; readonly pages: number };
+type SavedBlock = RamBlock & {
+  readonly nameBytes: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly firstPage: number;
+  readonly pages: number;
+};
 
 export class RamSaver {
   readonly #machine: MigrationMemory;
@@ -46,6 +51,7 @@ export class RamSaver {
     this.#counts = new Int32Array(state.counts);
     this.#blocks = machine.blocks.map((block) => ({
       ...block,
+      nameBytes: Uint8Array.from(block.name, (c) => c.charCodeAt(0)),
       bytes: new Uint8Array(machine.memory, block.host, block.sizeBytes),
       firstPage: machine.dirty.pageOf(block.host),
       pages: Math.ceil(block.sizeBytes / PAGE_BYTES),
@@ -213,7 +219,10 @@ export class RamSaver {
     const zero = isUntouched || this.#machine.isZero(block.host + page * PAGE_BYTES, PAGE_BYTES);
     const flags = (zero ? RamFlag.Zero : RamFlag.Page) | (isNamed ? RamFlag.Continue : 0);
     out.u64(page * PAGE_BYTES + flags);
-    if (!isNamed) out.shortString(block.name);
+    if (!isNamed) {
+      out.u8(block.nameBytes.length);
+      out.bytes(block.nameBytes);
+    }
     if (zero) {
       out.u8(0);
       Atomics.add(this.#counts, COUNT.duplicate, 1);

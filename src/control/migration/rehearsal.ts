@@ -11,9 +11,9 @@ import { ReturnPathService } from "#control/migration/return-path-service.ts";
 import { PAGE_BYTES } from "#control/migration/wire.ts";
 import type { ByteChannel, Channels, Urgency } from "#core/host.ts";
 import { NO_TRACE } from "#core/trace.ts";
-import { layoutMemory } from "#cpu/vcpu/layout.ts";
+import { layoutMemory, type MemoryLayout } from "#cpu/vcpu/layout.ts";
 import { MigrationMemory } from "#machine/migration-memory.ts";
-import { PageFaults, type WakeBy } from "#machine/page-faults.ts";
+import { type AskBy, PageFaults } from "#machine/page-faults.ts";
 
 const PAGES = 256;
 /** So that the engine's last compiler has come to it, too. */
@@ -22,8 +22,8 @@ const BLOCK = { name: "rehearsal", sizeBytes: PAGES * PAGE_BYTES };
 
 export type RehearsalHost = FaultHost & {
   readonly channels: Pick<Channels, "pair">;
-  /** Wakes by what `openSignal` gives. */
-  readonly wakeBy?: WakeBy | undefined;
+  /** Asks by what `openRequests` gives. */
+  askBy?(layout: MemoryLayout): AskBy;
   /** Of the calling thread, which has it; the rehearsal does without. */
   readonly urgency?: Urgency | undefined;
 };
@@ -53,7 +53,8 @@ async function wantAll(
   [urgentNear, urgentFar]: Pair,
 ): Promise<void> {
   const [here, there] = [scratchMemory(1), scratchMemory(0)];
-  const waiters = new PageFaults(here.memory, layoutMemory(1, [BLOCK]), host.wakeBy);
+  const layout = layoutMemory(1, [BLOCK]);
+  const waiters = new PageFaults(here.memory, layout, { ask: host.askBy?.(layout) });
   const ram = new RamSaver(there);
   new Uint8Array(there.memory, ...rangeOf(there)).fill(1);
   const returnPaths = new ReturnPathService(there);

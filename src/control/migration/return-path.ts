@@ -29,6 +29,7 @@ const LENGTHS: ReadonlyMap<number, readonly [number, number]> = new Map([
   [ReturnMessage.RecvBitmap, [2, 1 + 255]],
   [ReturnMessage.ResumeAck, [4, 4]],
 ]);
+const NONE = [1, 0] as const;
 /** Of a block of 128 GiB. */
 const BITMAP_LIMIT_BYTES = 4 << 20;
 
@@ -36,13 +37,14 @@ const BITMAP_LIMIT_BYTES = 4 << 20;
 export async function readReturnPath(reader: StreamReader, handlers: ReturnPathHandlers): Promise<LastWord> {
   let name: string | undefined;
   for (;;) {
-    await reader.need(4);
-    const [type, lengthBytes] = [reader.u16(), reader.u16()];
-    const [least, most] = LENGTHS.get(type) ?? [1, 0];
+    if (!reader.has(4)) await reader.need(4);
+    const type = reader.u16();
+    const lengthBytes = reader.u16();
+    const [least, most] = LENGTHS.get(type) ?? NONE;
     if (lengthBytes < least || lengthBytes > most) {
       throw new MigrationError(`the destination sent message ${type} with ${lengthBytes} bytes, which is none`);
     }
-    await reader.need(lengthBytes);
+    if (!reader.has(lengthBytes)) await reader.need(lengthBytes);
     switch (type) {
       case ReturnMessage.Pong:
         handlers.pong(reader.u32());
@@ -57,7 +59,8 @@ export async function readReturnPath(reader: StreamReader, handlers: ReturnPathH
         handlers.resumed();
         break;
       default: {
-        const [start, length] = [reader.u64(), reader.u32()];
+        const start = reader.u64();
+        const length = reader.u32();
         if (type === ReturnMessage.ReqPagesId) name = ownName(reader, lengthBytes - 12);
         if (name === undefined) throw new MigrationError("the destination wants pages of no block");
         handlers.wanted({ name, start, lengthBytes: length });

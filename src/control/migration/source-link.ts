@@ -130,9 +130,9 @@ export class SourceLink {
   }
 
   async close(): Promise<void> {
+    this.#returnPaths.end(this.#channel);
     await this.#channel.close();
     await this.#urgent?.close();
-    this.#returnPaths.end(this.#channel);
   }
   /** `why` is what others hear who wait for something, unless the link has failed before. */
   abort(why: Error = new MigrationError("the connection is closed")): void {

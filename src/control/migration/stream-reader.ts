@@ -33,6 +33,11 @@ export class StreamReader {
     return this.#taken;
   }
 
+  /** They can be taken: who is waited for spares itself {@link need}. */
+  has(lengthBytes: number): boolean {
+    return this.#end - this.#start >= lengthBytes;
+  }
+
   /** Waits until `lengthBytes` are there, which the caller has bounded. Rejects when the stream ends before. */
   async need(lengthBytes: number): Promise<void> {
     while (this.available < lengthBytes) {

@@ -1,6 +1,5 @@
 /**
- * Writes a stream to a channel in large pieces: one is filled while the other goes out. They are shared memory, so that a
- * channel of another thread takes them as they are.
+ * Writes a stream to a channel in large pieces: one is filled while the other goes out.
  */
 import type { ByteChannel } from "#core/host.ts";
 
@@ -8,11 +7,12 @@ const PIECE_BYTES = 1 << 20;
 
 export class StreamWriter {
   readonly #channel: Pick<ByteChannel, "write">;
-  #piece = new Uint8Array(new SharedArrayBuffer(PIECE_BYTES));
-  #other = new Uint8Array(new SharedArrayBuffer(PIECE_BYTES));
+  #piece = new Uint8Array(PIECE_BYTES);
+  #other = new Uint8Array(PIECE_BYTES);
   #view = new DataView(this.#piece.buffer);
   #length = 0;
-  #underWay: Promise<void> = Promise.resolve();
+  /** What is written at the moment, or failed; undefined when that has gone out. */
+  #underWay: Promise<void> | undefined;
   /** Bytes written so far, those not yet gone out among them. */
   written = 0;
 
@@ -27,15 +27,21 @@ export class StreamWriter {
 
   /** Hands over what is filled; resolves when there is room for a piece. */
   async flush(): Promise<void> {
-    await this.#underWay;
+    if (this.#underWay) await this.#underWay;
     if (this.#length === 0) return;
     const full = this.#piece.subarray(0, this.#length);
     [this.#piece, this.#other] = [this.#other, this.#piece];
     this.#view = new DataView(this.#piece.buffer);
     this.#length = 0;
-    this.#underWay = this.#channel.write(full);
-    // Who flushes next hears of a failure.
-    this.#underWay.catch(() => {});
+    const own = this.#channel.write(full);
+    this.#underWay = own;
+    own.then(
+      () => {
+        if (this.#underWay === own) this.#underWay = undefined;
+      },
+      // Who flushes next hears of it.
+      () => {},
+    );
   }
   /** Resolves when everything has gone out. */
   async drain(): Promise<void> {

@@ -1,11 +1,11 @@
 /**
- * The migration's thread: one migration, out or in, by order of the machine's thread. Its connections are the link's
- * thread's (link-thread.ts).
+ * The migration's thread: one migration, out or in, by order of the machine's thread. What must not wait behind its stream
+ * is the link's (link.ts).
  *
  *   Migration (machine's thread) -> functions here -> OutgoingMigration | IncomingMigration
  *                                <- status, pass, and what is asked of the machine (machine-functions.ts)
  */
-import type { ChannelAddress, Channels, Clock, Timers } from "#core/host.ts";
+import type { ChannelAddress, Channels, Clock, Futex, Timers, Urgency } from "#core/host.ts";
 import { ThreadCalls, type ThreadPort } from "#core/thread-calls.ts";
 import type { Trace } from "#core/trace.ts";
 import { IncomingMigration, type IncomingOptions } from "#control/migration/incoming.ts";
@@ -28,6 +28,10 @@ export type MigrationThreadHost = {
   turn(): Promise<void>;
   /** From now on a machine waits for this thread, which goes before others where the host can do that. */
   hurry(): void;
+  /** As of `PageFaultsHost`. */
+  readonly futex?: Futex | undefined;
+  /** Of this thread, which goes before others in short only. */
+  readonly urgency?: Urgency | undefined;
   readonly trace: Trace;
 };
 
@@ -60,7 +64,7 @@ export type MachineThreadFunctions = {
 } & MigrationObserver;
 
 export function runMigrationThread(data: MigrationThreadData, host: MigrationThreadHost, port: ThreadPort): void {
-  const memory = new MigrationMemory(data.memory, data.layout);
+  const memory = new MigrationMemory(data.memory, data.layout, host.futex);
   let outgoing: OutgoingMigration | undefined;
   let incoming: IncomingMigration | undefined;
   let parameters: Parameters | undefined;

@@ -1,8 +1,8 @@
 /** A channel over Node's streams: a socket, or the pipes of a command. */
 import type { Readable, Writable } from "node:stream";
 import type { Socket } from "node:net";
-import { directReader } from "#core/direct-reader.ts";
 import type { ByteChannel } from "#core/host.ts";
+import { directReader } from "#platform/node/direct-reader.ts";
 import { type DirectSocket, directSocket } from "#platform/node/direct-socket.ts";
 
 /** `isDuplex` is false for a pipe that is wrapped as a socket. Nothing has been read from it. */
@@ -11,31 +11,40 @@ export function socketChannel(socket: Socket, isDuplex = true): ByteChannel {
   return { ...(direct ? directChannel(socket, direct) : streamChannel(socket, socket, async () => {})), isDuplex };
 }
 
-/** What is written past the stream, if that has nothing to write. */
-const SHORT_BYTES = 16 << 10;
+/**
+ * What goes out in one call: Linux lets nobody else use a TCP connection meanwhile, not even to receive, and what comes
+ * back over it may be waited for.
+ */
+const WRITE_BYTES = 64 << 10;
 
 function directChannel(socket: Socket, direct: DirectSocket): ByteChannel {
   const stream = streamChannel(undefined, socket, async () => {});
-  const whenReadable = (tell: (error?: unknown) => void): void =>
-    direct.whenReadable(() =>
-      tell(socket.destroyed ? (socket.errored ?? new Error("the connection was closed")) : undefined),
-    );
+  const writeParts = async (bytes: Uint8Array): Promise<void> => {
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + WRITE_BYTES);
+      const written = direct.write(part);
+      // The stream waits until there is room.
+      if (written < part.length) await stream.write(part.subarray(written));
+      at += part.length;
+    }
+  };
+  let last: Promise<void> | undefined;
   return {
     ...stream,
-    ...directReader(direct, {
-      whenReadable,
-      turn: () => new Promise((resolve) => setImmediate(resolve)),
-      waitsCheaply: true,
+    ...directReader({
+      read: (into) => direct.read(into),
+      whenReadable: (tell) =>
+        direct.whenReadable(() =>
+          tell(socket.destroyed ? (socket.errored ?? new Error("the connection was closed")) : undefined),
+        ),
     }),
-    direct: direct.access,
-    readable: () =>
-      new Promise((resolve, reject) => {
-        whenReadable((error) => (error === undefined ? resolve() : reject(error)));
-      }),
-    async write(bytes) {
-      const isAlone = bytes.length <= SHORT_BYTES && socket.writableLength === 0 && !socket.destroyed;
-      const written = isAlone ? direct.write(bytes) : 0;
-      if (written < bytes.length) await stream.write(bytes.subarray(written));
+    descriptor: () => direct.descriptor(),
+    write(bytes) {
+      const own = (last ? last.then(() => writeParts(bytes)) : writeParts(bytes)).finally(() => {
+        if (last === own) last = undefined;
+      });
+      last = own;
+      return own;
     },
     async close() {
       await stream.close();

@@ -20,6 +20,11 @@ export class ChannelError extends Error {
 type SocketAddress = Extract<ChannelAddress, { kind: "tcp" | "unix" }>;
 type Direction = "read" | "write";
 
+/** A connection that another thread has, too, by a descriptor of its own for it. */
+export function sharedChannel(descriptor: number): ByteChannel {
+  return socketChannel(new Socket({ fd: descriptor, readable: true, writable: true }));
+}
+
 export function nodeChannels(): Channels {
   return {
     connect: (address) => opening("cannot open", address, () => connectTo(address)),

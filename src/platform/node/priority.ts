@@ -55,15 +55,27 @@ export async function runAtOnce(): Promise<Urgency | undefined> {
  * The threads that the engine has for its own work, of which there are four on any host, go behind those that run the
  * machine: they compile what would run a little faster, and on a busy host that is waited for in vain.
  * Node makes them first, with one for what is due later; the others of the process, which wait for disks, stay as they are.
- * Thread: main, before it has started another. Linux alone; elsewhere nothing changes.
+ * Thread: any. Linux alone; elsewhere nothing changes.
  */
 export function lowerHelpers(): void {
+  setHelpers(HELPER_STEPS);
+}
+
+/**
+ * They are threads like others again, where the host allows it: code that is waited for runs fast when they have compiled
+ * it, and whoever waits for one of them, as the garbage collector does, waits for its turn on a busy host.
+ */
+export function raiseHelpers(): void {
+  setHelpers(0);
+}
+
+function setHelpers(steps: number): void {
   if (process.platform !== "linux") return;
   try {
     // In the order in which they were made; the first one is main.
     const threads = readdirSync("/proc/self/task").slice(1, 1 + HELPERS);
-    for (const thread of threads) setPriority(Number(thread), HELPER_STEPS);
+    for (const thread of threads) setPriority(Number(thread), steps);
   } catch {
-    // No /proc.
+    // No /proc, or not allowed.
   }
 }

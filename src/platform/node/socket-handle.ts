@@ -7,13 +7,12 @@ import type { Socket } from "node:net";
 /** The members that are used, by {@link socketHandle}'s callers. */
 export type SocketHandle = {
   readonly fd: number;
-  reading: boolean;
+  /** Not there before the first read of some. */
+  reading: boolean | undefined;
   onread: () => void;
   useUserBuffer(buffer: Uint8Array): void;
   readStart(): unknown;
   readStop(): unknown;
-  close(done?: () => void): unknown;
-  reset?(done?: () => void): unknown;
 };
 
 /** The handle, with those members; undefined where one is missing, or there is no descriptor. */
@@ -22,6 +21,6 @@ export function socketHandle(
   ...needed: readonly Exclude<keyof SocketHandle, "fd" | "reading">[]
 ): SocketHandle | undefined {
   const handle = Reflect.get(socket, "_handle") as Partial<SocketHandle> | null | undefined;
-  if (typeof handle?.fd !== "number" || handle.fd < 0 || typeof handle.reading !== "boolean") return undefined;
+  if (typeof handle?.fd !== "number" || handle.fd < 0) return undefined;
   return needed.every((name) => typeof handle[name] === "function") ? (handle as SocketHandle) : undefined;
 }

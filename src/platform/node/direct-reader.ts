@@ -1,40 +1,35 @@
-/** Reads a connection past what its host makes of it: takes what is there, and waits only when that is nothing. */
-import type { ByteChannel, DirectChannel } from "#core/host.ts";
+/** Reads a connection past what Node makes of it: takes what is there, and waits only when that is nothing. */
+import type { ByteChannel } from "#core/host.ts";
 
 const PIECE_BYTES = 65_536;
 /** What is read before the thread's other work has its turn. */
 const TURN_BYTES = 1 << 17;
 
-export type DirectReaderHost = {
-  /** Calls once when a read will not wait, or with what `ByteChannel.readable` rejects with. */
+export type DirectSource = {
+  /** How many bytes were read, without waiting; 0 at the end, undefined: none now, or it was closed. Throws the host's error. */
+  read(into: Uint8Array): number | undefined;
+  /** Calls once when a read will not wait, or with why the connection was closed. */
   whenReadable(tell: (error?: unknown) => void): void;
-  /** As of `Channels`. */
-  turn(): Promise<void>;
-  /** To wait costs less than a read that finds nothing. */
-  readonly waitsCheaply?: boolean;
 };
 
 /** A read is one promise, however long it takes: what somebody waits for passes here. */
-export function directReader(
-  direct: DirectChannel,
-  host: DirectReaderHost,
-): Required<Pick<ByteChannel, "read" | "readInto">> {
+export function directReader(source: DirectSource): Required<Pick<ByteChannel, "read" | "readInto">> {
   let turnBytes = 0;
-  // The last read found less than it had room for, so that the next one may find nothing.
+  // The last read found less than it had room for: the next one may find nothing, which costs more than to wait.
   let isEmpty = false;
   const readInto = (into: Uint8Array): Promise<number> =>
     new Promise((resolve, reject) => {
       const attempt = (): void => {
-        const lengthBytes = direct.read(into);
+        const lengthBytes = source.read(into);
         if (lengthBytes === undefined) return wait();
-        isEmpty = host.waitsCheaply === true && lengthBytes > 0 && lengthBytes < into.length;
+        isEmpty = lengthBytes > 0 && lengthBytes < into.length;
         turnBytes += lengthBytes;
         if (turnBytes < TURN_BYTES) return resolve(lengthBytes);
         turnBytes = 0;
-        void host.turn().then(() => resolve(lengthBytes));
+        setImmediate(() => resolve(lengthBytes));
       };
       const wait = (): void => {
-        host.whenReadable((error) => {
+        source.whenReadable((error) => {
           if (error !== undefined) return reject(error);
           turnBytes = 0;
           try {
