@@ -130,7 +130,7 @@ export class Machine {
     });
     this.#dma = guestDma(buffer, this.layout, this.#faults, host.clock);
     this.#blocks = Array.from({ length: this.layout.vcpuCount }, (_, i) => vcpuBlock(this.layout, i));
-    this.#markDevicesMemory();
+    this.#markFilledBlocks();
     this.#clock = new MachineClock(host.clock, buffer);
     this.#clock.reset();
     const deadlines = new Deadlines(buffer, this.layout.vcpuCount);
@@ -173,9 +173,7 @@ export class Machine {
         layout: this.layout,
         clock: this.#clock,
         lock: this.#shared.lock,
-        filledBlocks: config.drives
-          .filter((drive) => drive.interface === "pflash")
-          .map(({ index = 0 }) => `virt.flash${index}`),
+        filledBlocks: this.#filledBlocks,
       },
       migrationSections(
         { memory: buffer, layout: this.layout, cpu: config.cpu, clock: this.#clock, lock: this.#shared.lock },
@@ -458,12 +456,18 @@ export class Machine {
     for (const block of this.#blocks) Atomics.or(this.#words, (block + VCPU.request) >>> 2, Request.Reset);
   }
 
-  /** All but RAM, which is zero where nobody has written: flash and ROM. */
-  #markDevicesMemory(): void {
+  /** Those with something in them from the start: flash that a drive is behind. */
+  get #filledBlocks(): readonly string[] {
+    return this.config.drives
+      .filter((drive) => drive.interface === "pflash")
+      .map(({ index = 0 }) => `virt.flash${index}`);
+  }
+  /** The others are zero where nobody has written. */
+  #markFilledBlocks(): void {
     const dirty = new DirtyMap(this.memory.buffer, this.layout);
-    this.layout.blocks.forEach(({ host, sizeBytes }, index) => {
-      if (index !== VirtBlock.Ram) dirty.mark(host, sizeBytes);
-    });
+    for (const { name, host, sizeBytes } of this.layout.blocks) {
+      if (this.#filledBlocks.includes(name)) dirty.mark(host, sizeBytes);
+    }
   }
 
   /** Devices to their power-on state, memory as the boot plan says unless it comes from elsewhere. */

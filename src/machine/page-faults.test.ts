@@ -110,16 +110,56 @@ test("faults that come and go unread do not fill the ring", async () => {
   expect([faults.take()?.page, faults.take()?.page, faults.take()]).toEqual([250, 251, undefined]);
 });
 
-test("who places a page takes its faults alone, once, and before others say that it is here", () => {
+test("who places a page takes whatever is waited for, once, and before others say that it is here", () => {
   const { faults } = faultsOf();
   faults.expect(0, 10);
   void faults.want(3, 100);
   void faults.want(4, 200);
   const begun: number[] = [];
   const begin = ({ page }: { readonly page: number }): void => void begun.push(page);
-  faults.takeFor(4, begin);
-  faults.takeFor(4, begin);
-  expect(begun).toEqual([4]);
-  expect(faults.take(begin)?.page).toBe(3);
-  expect([faults.take(begin), begun]).toEqual([undefined, [4, 3]]);
+  faults.takeAll(begin);
+  faults.takeAll(begin);
+  expect([begun, faults.take(begin)]).toEqual([[3, 4], undefined]);
+});
+
+test("who waits asks itself where it can, and leaves it to the taker where it cannot", () => {
+  const layout = layoutMemory(2, [{ name: "ram", sizeBytes: RAM_BYTES }]);
+  const memory = new SharedArrayBuffer(layout.totalBytes);
+  const asked: (readonly [number, number])[] = [];
+  const ask = (descriptor: number, page: number): boolean => asked.push([descriptor, page]) < 3;
+  const faults = new PageFaults(memory, layout, { ask });
+  faults.expect(0, 10);
+  void faults.want(1, 100);
+  faults.setRequests(17);
+  for (const page of [2, 3, 4]) void faults.want(page, 100);
+  faults.setRequests(0);
+  void faults.want(5, 100);
+  expect(asked).toEqual([
+    [17, 2],
+    [17, 3],
+    [17, 4],
+  ]);
+  // All of them are known, whoever asks.
+  expect(faults.waiting().map(({ page }) => page)).toEqual([1, 2, 3, 4, 5]);
+});
+
+test("a thread that sleeps by the host's futex is woken by it", () => {
+  const layout = layoutMemory(2, [{ name: "ram", sizeBytes: RAM_BYTES }]);
+  const memory = new SharedArrayBuffer(layout.totalBytes);
+  const said: string[] = [];
+  const later: { placed?: () => void } = {};
+  const futex = {
+    wait(word: Int32Array, value: number): void {
+      said.push(`${word.length} word, ${Atomics.load(word, 0) === value ? "as it was" : "changed"}`);
+      // It may wake for nothing.
+      if (said.length === 2) later.placed?.();
+    },
+    wake: (word: Int32Array): void => void said.push(`woken with ${Atomics.load(word, 0)}`),
+  };
+  const faults = new PageFaults(memory, layout, { futex });
+  const other = new PageFaults(memory, layout, { futex });
+  later.placed = () => void other.placed(3);
+  faults.expect(0, 10);
+  expect(faults.wait(1, 3, 100)).toBe(true);
+  expect(said).toEqual(["1 word, as it was", "1 word, as it was", "woken with 0"]);
 });

@@ -19,6 +19,7 @@ async function start({ thread: { memory, layout }, log, logConfig, port }: Migra
   const { trace } = makeLog(logConfig, openSink(log));
   const host = {
     clock: nodeClock(),
+    sleep: (forNs: number) => new Promise<void>((resolve) => void setTimeout(resolve, forNs / 1e6)),
     channels: nodeChannels(),
     openShared: sharedChannel,
     openRequests(channel: ByteChannel): RequestsDescriptor | undefined {

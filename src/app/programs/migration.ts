@@ -11,7 +11,7 @@ import { nodeChannels } from "#platform/node/channels.ts";
 import { nodeClock, nodeTimers } from "#platform/node/clock.ts";
 import { type Duplicate, openDuplicate } from "#platform/node/descriptors.ts";
 import { openFutex } from "#platform/node/futex.ts";
-import { openUrgency, raisePriority } from "#platform/node/priority.ts";
+import { openUrgency, raisePriority, Urgent } from "#platform/node/priority.ts";
 
 /** A machine that lacks its pages does not get on, however much of a processor it has. */
 const HURRY_STEPS = 5;
@@ -36,6 +36,6 @@ function start({ thread, log, logConfig, port }: MigrationMessage, { duplicate, 
 }
 
 // Messages wait until somebody listens.
-void Promise.all([openDuplicate(), openUrgency(), openFutex()]).then(([duplicate, urgency, futex]) =>
+void Promise.all([openDuplicate(), openUrgency(Urgent.Waiter), openFutex()]).then(([duplicate, urgency, futex]) =>
   parentPort?.once("message", (message: MigrationMessage) => start(message, { duplicate, urgency, futex })),
 );

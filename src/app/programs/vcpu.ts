@@ -5,12 +5,12 @@ import { makeLog } from "#core/log.ts";
 import type { RegionExchange } from "#cpu/engine/region-library.ts";
 import { runVcpu } from "#machine/vcpu-thread.ts";
 import { openFutex } from "#platform/node/futex.ts";
-import { openUrgency } from "#platform/node/priority.ts";
+import { openUrgency, Urgent } from "#platform/node/priority.ts";
 
 async function start({ thread, log, engine, exchange }: StartMessage): Promise<void> {
   const toldMs = performance.now();
   const { incoming } = thread.config;
-  const [urgency, futex] = incoming ? await Promise.all([openUrgency(), openFutex()]) : [];
+  const [urgency, futex] = incoming ? await Promise.all([openUrgency(Urgent.Waiter), openFutex()]) : [];
   const host = { ...threadHost(log), urgency, futex };
   runVcpu(thread, { ...host, ...engine, exchange: exchange === undefined ? undefined : openExchange(exchange) }, () => {
     const event = makeLog(thread.config.log, host.log).trace.startup_step;

@@ -76,7 +76,8 @@ test("postcopy: what is missing is announced, the machine's state goes in one pi
     expect(seen.slice(packaged - 2, packaged)).toEqual(["command 6", "command 2"]);
     expect(seen.slice(packaged + 1, packaged + 3)).toEqual(["command 2", "page 0xff000"]);
   }
-  expect(new Set(seen.filter((one) => one.startsWith("page"))).size).toBe(256);
+  // By address within a block, of which the board's flash is the longest.
+  expect(new Set(seen.filter((one) => one.startsWith("page"))).size).toBe((32 << 20) / 4096);
   expect(outgoing.info()).toMatchObject({ status: "completed", ram: { "postcopy-requests": 2, remaining: 0 } });
 });
 

@@ -32,7 +32,11 @@ export class PagePlacer {
   readonly #blocktime: Blocktime | undefined;
 
   /** `blocktime`: where account is kept of who was blocked, and how long. */
-  constructor(memory: MigrationMemory, { clock, trace = NO_TRACE, urgency }: PlacerHost, blocktime?: SharedArrayBuffer) {
+  constructor(
+    memory: MigrationMemory,
+    { clock, trace = NO_TRACE, urgency }: PlacerHost,
+    blocktime?: SharedArrayBuffer,
+  ) {
     this.#memory = memory;
     this.#clock = clock;
     this.#trace = trace;

@@ -11,7 +11,10 @@ const BODY_BYTES = 13;
  * `write` writes bytes by a descriptor and returns how many. They are few, and who has asked waits: if they do not go out
  * whole the source does not read, and hears nonsense when it does, which breaks the connection.
  */
-export function askBy({ blocks, ramStart }: MemoryLayout, write: (descriptor: number, bytes: Uint8Array) => number): AskBy {
+export function askBy(
+  { blocks, ramStart }: MemoryLayout,
+  write: (descriptor: number, bytes: Uint8Array) => number,
+): AskBy {
   const messages = blocks.map(({ name, host, sizeBytes }) => {
     const bytes = new Uint8Array(HEAD_BYTES + BODY_BYTES + name.length);
     const view = new DataView(bytes.buffer);

@@ -92,15 +92,15 @@ export class RamSaver {
     return added;
   }
 
-  /** Of RAM, the first block; the others are marked from the start. */
   #addUntouched(): number {
-    const { firstPage, pages } = this.#blocks[0] as SavedBlock;
     let added = 0;
-    for (let page = firstPage; page < firstPage + pages; page++) {
-      if (this.#pending[page] === 1) continue;
-      this.#untouched[page] = 1;
-      this.#pending[page] = 1;
-      added += 1;
+    for (const { firstPage, pages } of this.#blocks) {
+      for (let page = firstPage; page < firstPage + pages; page++) {
+        if (this.#pending[page] === 1) continue;
+        this.#untouched[page] = 1;
+        this.#pending[page] = 1;
+        added += 1;
+      }
     }
     return added;
   }

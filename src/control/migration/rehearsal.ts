@@ -7,6 +7,7 @@
 import { blocktimeMemory, PagePlacer } from "#control/migration/page-placer.ts";
 import { type FaultHost, FaultService } from "#control/migration/fault-service.ts";
 import { RamSaver } from "#control/migration/ram-save.ts";
+import { ReturnPathWriter } from "#control/migration/return-path.ts";
 import { ReturnPathService } from "#control/migration/return-path-service.ts";
 import { PAGE_BYTES } from "#control/migration/wire.ts";
 import type { ByteChannel, Channels, Urgency } from "#core/host.ts";
@@ -16,14 +17,18 @@ import { MigrationMemory } from "#machine/migration-memory.ts";
 import { type AskBy, PageFaults } from "#machine/page-faults.ts";
 
 const PAGES = 256;
-/** So that the engine's last compiler has come to it, too. */
-const ROUNDS = 8;
+/** So many times over connections and objects of their own, so that the engine does not take one set of them for all. */
+const SESSIONS = 4;
+/** Of each session; behind each the engine's last compiler has time for what it was given. */
+const ROUNDS = 10;
+const PAUSE_NS = 15e6;
 const BLOCK = { name: "rehearsal", sizeBytes: PAGES * PAGE_BYTES };
 
 export type RehearsalHost = FaultHost & {
   readonly channels: Pick<Channels, "pair">;
   /** Asks by what `openRequests` gives. */
   askBy?(layout: MemoryLayout): AskBy;
+  sleep(forNs: number): Promise<void>;
   /** Of the calling thread, which has it; the rehearsal does without. */
   readonly urgency?: Urgency | undefined;
 };
@@ -33,13 +38,20 @@ export type RehearsalHost = FaultHost & {
  * has no pairs of connections.
  */
 export async function rehearse(host: RehearsalHost, isOver: () => boolean): Promise<void> {
+  host.urgency?.lower();
+  try {
+    for (let session = 0; session < SESSIONS && !isOver(); session++) await rehearseOnce(host, isOver);
+  } finally {
+    host.urgency?.raise();
+  }
+}
+
+async function rehearseOnce(host: RehearsalHost, isOver: () => boolean): Promise<void> {
   const stream = await host.channels.pair?.();
   const urgent = await host.channels.pair?.();
-  host.urgency?.lower();
   try {
     if (stream && urgent) await wantAll({ ...host, trace: NO_TRACE }, isOver, stream, urgent);
   } finally {
-    host.urgency?.raise();
     for (const channel of [...(stream ?? []), ...(urgent ?? [])]) channel.abort();
   }
 }
@@ -61,7 +73,7 @@ async function wantAll(
   returnPaths.sendWanted(far, urgentFar, ram.state);
   const faults = new FaultService(here, host);
   const blocktime = blocktimeMemory(here);
-  new PagePlacer(here, host, blocktime).reset();
+  new PagePlacer(here, { clock: host.clock }, blocktime).reset();
   faults.start({ blocks: [BLOCK], blocktime });
   const nothing = (): void => {};
   const ends = [
@@ -73,10 +85,13 @@ async function wantAll(
   const first = here.faults.pageOf(rangeOf(here)[0]);
   const all = async (): Promise<void> => {
     for (let round = 0; round < ROUNDS && !isOver(); round++) {
+      // What comes in between belongs to it.
+      await new ReturnPathWriter(near).pong(round);
       ram.sendAllBut(BLOCK.name, new Uint8Array(PAGES / 8));
       here.faults.expect(first, PAGES);
       faults.requestBy(near);
       for (let page = first; page < first + PAGES && !isOver(); page++) await waiters.want(page, host.clock.nowNs());
+      if (!isOver()) await host.sleep(PAUSE_NS);
     }
   };
   try {

@@ -1,15 +1,18 @@
 /** How threads are scheduled, where the host allows that. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { openUrgency } from "#platform/node/priority.ts";
+import { lowerHelpers, openUrgency, raiseHelpers, Urgent } from "#platform/node/priority.ts";
 
-const urgency = await openUrgency();
+const urgency = await openUrgency(Urgent.Waiter);
+const server = await openUrgency(Urgent.Server);
 
-/** Of the calling thread. Spec: proc(5), /proc/pid/stat, field 41. */
-function policy(): number {
-  const text = readFileSync("/proc/thread-self/stat", "utf8");
-  return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[41 - 3]);
+/** Of a thread. Spec: proc(5), /proc/pid/stat. */
+function field(number: number, thread = "thread-self"): number {
+  const text = readFileSync(`/proc/${thread}/stat`, "utf8");
+  return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[number - 3]);
 }
+const policy = (): number => field(41);
+const realTimePriority = (): number => field(40);
 
 test.skipIf(!urgency)("a thread is urgent from raise to lower", () => {
   const usual = policy();
@@ -17,4 +20,28 @@ test.skipIf(!urgency)("a thread is urgent from raise to lower", () => {
   const urgent = policy();
   urgency?.lower();
   expect([usual, urgent, policy()]).toEqual([0, 1, 0]);
+});
+
+test.skipIf(!server)("who is waited for goes before those that wait", () => {
+  server?.raise();
+  const served = realTimePriority();
+  server?.lower();
+  urgency?.raise();
+  const waits = realTimePriority();
+  urgency?.lower();
+  expect(served).toBeGreaterThan(waits);
+  expect(waits).toBeGreaterThan(0);
+});
+
+test.skipIf(!urgency)("the engine's own threads go behind others and come back", () => {
+  const niceOfThem = (): number[] =>
+    readdirSync("/proc/self/task")
+      .slice(1, 6)
+      .map((thread) => field(19, `self/task/${thread}`));
+  const usual = niceOfThem();
+  lowerHelpers();
+  const lowered = niceOfThem();
+  raiseHelpers();
+  expect(lowered.every((nice) => nice > 0)).toBe(true);
+  expect([niceOfThem(), usual]).toEqual([usual, usual.map(() => 0)]);
 });

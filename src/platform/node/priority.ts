@@ -25,7 +25,15 @@ export function raisePriority(steps: number): void {
 
 /** sched(7). FIFO runs before every thread that is not of its kind, as soon as it may. */
 const [SCHED_OTHER, SCHED_FIFO] = [0, 1];
-const LEAST_PRIORITY = 1;
+export const Urgent = {
+  /** A thread that waits, and what it does then is short. */
+  Waiter: 1,
+  /**
+   * One that others wait for. It must go before them: Linux lets it run at once on the processor that wakes it, where it
+   * ran last, and makes it change to another one if its waker is as urgent as it is.
+   */
+  Server: 2,
+} as const;
 /** Of setpriority(2), where that is not to be had: as much as there is, or nearly. */
 const FIRST_STEPS = 15;
 
@@ -34,10 +42,10 @@ const FIRST_STEPS = 15;
  * the end of another's time slice, a millisecond or more, whatever its priority; one that was raised must sleep most of
  * the time.
  */
-export async function openUrgency(): Promise<Urgency | undefined> {
+export async function openUrgency(priority: number): Promise<Urgency | undefined> {
   const schedule = await cFunction("int sched_setscheduler(int, int, void *)");
   if (!schedule) return undefined;
-  const [first, usual] = [Int32Array.of(LEAST_PRIORITY), Int32Array.of(0)];
+  const [first, usual] = [Int32Array.of(priority), Int32Array.of(0)];
   const lower = (): boolean => schedule(0, SCHED_OTHER, usual) === 0;
   const raise = (): boolean => schedule(0, SCHED_FIFO, first) === 0;
   return raise() && lower() ? { raise, lower } : undefined;
@@ -46,7 +54,7 @@ export async function openUrgency(): Promise<Urgency | undefined> {
 /** The calling thread runs as soon as it has something to do, or sooner than others at least. What was raised is the result. */
 export async function runAtOnce(): Promise<Urgency | undefined> {
   raisePriority(FIRST_STEPS);
-  const urgency = await openUrgency();
+  const urgency = await openUrgency(Urgent.Server);
   urgency?.raise();
   return urgency;
 }
