@@ -3,7 +3,7 @@
  * libvirt does. What needs koffi is skipped where it cannot be loaded.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, cpSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -12,8 +12,7 @@ import { fetchGuest } from "../tools/guest/fetch-guest.mjs";
 import { COMMAND, LIMIT_MS, testFolder, until, writeFirmware } from "./firmware.ts";
 import { bootGuest, Guest } from "./guest.ts";
 import type { Message } from "./qmp-client.ts";
-import { control, here, type Side, startSide } from "./side.ts";
-import { Terminal } from "./terminal.ts";
+import { control, here, type Side, startSide, withoutKoffi } from "./side.ts";
 
 const folder = testFolder();
 const sender = await descriptorSender();
@@ -140,12 +139,7 @@ test.skipIf(!sender)("the errors of a monitor, and what a hostile client leaves"
 });
 
 test("without koffi the monitor works as ever, and getfd says what to install", async () => {
-  const alone = join(folder, "alone");
-  cpSync(join(COMMAND, ".."), alone, { recursive: true });
-  const path = join(folder, `qmp${files++}`);
-  const args = [...MACHINE, "-S", "-bios", FIRMWARE, "-qmp", `unix:${path},server=on,wait=off`];
-  const terminal = new Terminal(process.execPath, [join(alone, "tinamou-system-riscv64.js"), ...args], {});
-  const side = await control(terminal, path);
+  const side = await startSide(withoutKoffi(folder), folder, [...MACHINE, "-S", "-bios", FIRMWARE]);
   expect(await refusal(side, "getfd", { fdname: "a" })).toBe(
     `${NO_FD}; descriptors can be received with the package koffi only, which cannot be loaded: npm install koffi`,
   );

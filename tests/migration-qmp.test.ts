@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { LIMIT_MS, testFolder, until, writeFirmware } from "./firmware.ts";
 import type { Message } from "./qmp-client.ts";
-import { here, type Side, startSide } from "./side.ts";
+import type { Emulator } from "../tools/peers/vm.ts";
+import { here, type Side, startSide, withoutKoffi } from "./side.ts";
 
 const folder = testFolder();
 const MACHINE = ["-M", "virt", "-m", "16", "-display", "none", "-nodefaults", "-serial", "stdio"];
@@ -12,10 +13,14 @@ const FIRMWARE = writeFirmware(folder);
 const SLOW = 30_000;
 let files = 0;
 
-const start = (...args: string[]): Promise<Side> => startSide(here, folder, [...MACHINE, "-bios", FIRMWARE, ...args]);
+const start = (emulator: Emulator, ...args: string[]): Promise<Side> =>
+  startSide(emulator, folder, [...MACHINE, "-bios", FIRMWARE, ...args]);
 
-async function pair(...capabilities: string[]): Promise<{ source: Side; destination: Side; uri: string }> {
-  const [source, destination] = await Promise.all([start(), start("-incoming", "defer")]);
+type Pair = { readonly source: Side; readonly destination: Side; readonly uri: string };
+
+const pair = (...capabilities: string[]): Promise<Pair> => pairOf(here, ...capabilities);
+async function pairOf(emulator: Emulator, ...capabilities: string[]): Promise<Pair> {
+  const [source, destination] = await Promise.all([start(emulator), start(emulator, "-incoming", "defer")]);
   await source.terminal.waitFor(/ready/, LIMIT_MS);
   for (const side of [source, destination]) await switchOn(side, "events", "return-path", ...capabilities);
   const uri = `unix:${join(folder, `stream${files++}`)}`;
@@ -116,8 +121,14 @@ test("precopy: events, members while it goes on and behind its end, the guest go
   await answers(destination);
 });
 
-test.each([[[]], [["postcopy-preempt"]]])("postcopy that is interrupted on either side: %j", async (more) => {
-  const { source, destination, uri } = await pair("postcopy-ram", "postcopy-blocktime", ...more);
+const INTERRUPTED = [
+  { name: "here", how: [] },
+  { name: "here", how: ["postcopy-preempt"] },
+  { name: "without koffi", how: ["postcopy-preempt"] },
+];
+test.each(INTERRUPTED)("postcopy that is interrupted on either side: $name, $how", async ({ name, how }) => {
+  const emulator = name === "here" ? here : withoutKoffi(folder);
+  const { source, destination, uri } = await pairOf(emulator, "postcopy-ram", "postcopy-blocktime", ...how);
   await limit(source, SLOW);
   await source.client.result("migrate", { uri });
   await untilTold(source, "active");
@@ -212,7 +223,7 @@ test("migrate_cancel: the machine goes on at the source, and can be moved again"
   await answers(source);
   expect(await source.client.result("query-status")).toMatchObject({ status: "running" });
 
-  const other = await start("-incoming", "defer", "-S");
+  const other = await start(here, "-incoming", "defer", "-S");
   // Before the machine has come that is for later.
   expect(await other.client.result("cont")).toEqual({});
   await switchOn(other, "events");
@@ -227,7 +238,7 @@ test("migrate_cancel: the machine goes on at the source, and can be moved again"
 });
 
 test("HMP sets a parameter as a person writes it: MiB a second, suffixes, on and off", async () => {
-  const { client } = await start("-S");
+  const { client } = await start(here, "-S");
   const hmp = (line: string): Promise<unknown> => client.result("human-monitor-command", { "command-line": line });
   const set = (line: string): Promise<unknown> => hmp(`migrate_set_parameter ${line}`);
   for (const line of [

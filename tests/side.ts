@@ -1,5 +1,6 @@
 /** An emulator under test as managers of machines have it: a terminal, and a client of its QMP monitor. It ends with the test. */
-import { join } from "node:path";
+import { cpSync } from "node:fs";
+import { basename, join } from "node:path";
 import { afterEach } from "vitest";
 import type { Emulator } from "../tools/peers/vm.ts";
 import { COMMAND } from "./firmware.ts";
@@ -9,6 +10,13 @@ import { Terminal } from "./terminal.ts";
 export type Side = { readonly terminal: Terminal; readonly client: QmpClient; readonly path: string };
 
 export const here: Emulator = { name: "here", program: process.execPath, args: [COMMAND] };
+
+/** The same where the package koffi cannot be found. */
+export function withoutKoffi(folder: string): Emulator {
+  const alone = join(folder, "alone");
+  cpSync(join(COMMAND, ".."), alone, { recursive: true });
+  return { name: "without koffi", program: process.execPath, args: [join(alone, basename(COMMAND))] };
+}
 
 const open: Side[] = [];
 let sockets = 0;

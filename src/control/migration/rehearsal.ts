@@ -5,7 +5,7 @@
  *   a page is wanted -> request -> connection -> page -> connection -> in place;   and the next one
  */
 import { blocktimeMemory, PagePlacer } from "#control/migration/page-placer.ts";
-import { type FaultHost, FaultService } from "#control/migration/fault-service.ts";
+import { type FaultHost, FaultService, type RequestsDescriptor } from "#control/migration/fault-service.ts";
 import { RamSaver } from "#control/migration/ram-save.ts";
 import { ReturnPathWriter } from "#control/migration/return-path.ts";
 import { ReturnPathService } from "#control/migration/return-path-service.ts";
@@ -26,7 +26,7 @@ const BLOCK = { name: "rehearsal", sizeBytes: PAGES * PAGE_BYTES };
 
 export type RehearsalHost = FaultHost & {
   readonly channels: Pick<Channels, "pair">;
-  /** Asks by what `openRequests` gives. */
+  /** As of `MachineHost`. */
   askBy?(layout: MemoryLayout): AskBy;
   sleep(forNs: number): Promise<void>;
   /** Of the calling thread, which has it; the rehearsal does without. */
@@ -71,7 +71,7 @@ async function wantAll(
   new Uint8Array(there.memory, ...rangeOf(there)).fill(1);
   const returnPaths = new ReturnPathService(there);
   returnPaths.sendWanted(far, urgentFar, ram.state);
-  const faults = new FaultService(here, host);
+  const faults = new FaultService(here, { ...host, openRequests: ownRequests });
   const blocktime = blocktimeMemory(here);
   new PagePlacer(here, { clock: host.clock }, blocktime).reset();
   faults.start({ blocks: [BLOCK], blocktime });
@@ -100,6 +100,12 @@ async function wantAll(
     faults.end();
     returnPaths.end(far);
   }
+}
+
+/** The thread that closes the channel is the one that asks, and may be ended at any time. */
+function ownRequests(channel: ByteChannel): RequestsDescriptor | undefined {
+  const descriptor = channel.descriptor?.();
+  return descriptor === undefined ? undefined : { descriptor, close() {} };
 }
 
 /** Of a machine that never runs. */
