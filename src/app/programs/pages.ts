@@ -2,13 +2,15 @@
 import { parentPort } from "node:worker_threads";
 import type { PageWork } from "#control/snapshot/page-thread.ts";
 import { SnapshotPages } from "#control/snapshot/snapshot-pages.ts";
+import type { Futex } from "#core/host.ts";
 import { PageFaults } from "#machine/page-faults.ts";
 import { servePages } from "#machine/page-server.ts";
+import { openFutex } from "#platform/node/futex.ts";
 import { readFully } from "#platform/node/snapshot-files.ts";
 
-parentPort?.once("message", (work: PageWork) => {
+function start(work: PageWork, futex: Futex | undefined): void {
   const { memory, layout, descriptor } = work;
-  const faults = new PageFaults(memory, layout);
+  const faults = new PageFaults(memory, layout, { futex });
   const source = new SnapshotPages({
     ...work,
     ramStart: layout.ramStart,
@@ -21,4 +23,7 @@ parentPort?.once("message", (work: PageWork) => {
   } catch (error) {
     parentPort?.postMessage({ failed: (error as Error).message });
   }
-});
+}
+
+// vCPUs of a machine that comes from elsewhere sleep by it. Messages wait until somebody listens.
+void openFutex().then((futex) => parentPort?.once("message", (work: PageWork) => start(work, futex)));
