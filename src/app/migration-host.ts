@@ -7,12 +7,15 @@ import { nodePort } from "#app/node-port.ts";
 import type { LogTarget, MigrationMessage } from "#app/thread-host.ts";
 import type { MigrationHost } from "#control/migration/migration.ts";
 import type { LogConfig } from "#core/log.ts";
+import { rememberHelpers } from "#platform/node/priority.ts";
 
 /** `log` is where the log goes that `logConfig` asks for. */
 export function migrationHost(log: LogTarget | undefined, logConfig: LogConfig | undefined): MigrationHost {
   return {
     startMigration(thread) {
       const { port1, port2 } = new MessageChannel();
+      // The link's thread may be ended while they are raised.
+      const restoreHelpers = rememberHelpers();
       const start = (program: string, port: MessagePort): Worker => {
         const worker = new Worker(distFile("start-thread.cjs"), {
           workerData: program,
@@ -37,6 +40,7 @@ export function migrationHost(log: LogTarget | undefined, logConfig: LogConfig |
         async terminate() {
           isWanted = false;
           await Promise.all(workers.map((worker) => worker.terminate()));
+          restoreHelpers();
         },
       };
     },

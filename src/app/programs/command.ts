@@ -22,8 +22,7 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exit();
   } else {
     if (command.host.daemonize) beginDaemon();
-    // One that waits for its pages wants them; the migration's end lowers them then.
-    if (!command.machine.incoming) lowerHelpers();
+    lowerHelpers();
     await runCommand(command);
   }
 }

@@ -11,7 +11,7 @@ import { nodeChannels, sharedChannel } from "#platform/node/channels.ts";
 import { nodeClock } from "#platform/node/clock.ts";
 import { closeDescriptor, openDuplicate } from "#platform/node/descriptors.ts";
 import { openFutex } from "#platform/node/futex.ts";
-import { lowerHelpers, raiseHelpers, runAtOnce } from "#platform/node/priority.ts";
+import { openHelpers, runAtOnce } from "#platform/node/priority.ts";
 
 async function start({ thread: { memory, layout }, log, logConfig, port }: MigrationMessage): Promise<void> {
   const urgency = await runAtOnce();
@@ -29,7 +29,7 @@ async function start({ thread: { memory, layout }, log, logConfig, port }: Migra
     },
     askBy: askByDescriptor,
     urgency,
-    helpers: { raise: raiseHelpers, lower: lowerHelpers },
+    helpers: openHelpers(),
     trace,
   };
   runLinkThread(new MigrationMemory(memory, layout, await openFutex()), host, nodePort(port));

@@ -1,7 +1,7 @@
 /** How threads are scheduled, where the host allows that. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { lowerHelpers, openUrgency, raiseHelpers, Urgent } from "#platform/node/priority.ts";
+import { lowerHelpers, openHelpers, openUrgency, rememberHelpers, Urgent } from "#platform/node/priority.ts";
 
 const urgency = await openUrgency(Urgent.Waiter);
 const server = await openUrgency(Urgent.Server);
@@ -33,15 +33,23 @@ test.skipIf(!server)("who is waited for goes before those that wait", () => {
   expect(waits).toBeGreaterThan(0);
 });
 
-test.skipIf(!urgency)("the engine's own threads go behind others and come back", () => {
+test.skipIf(!urgency)("the engine's own threads go behind others, and are like others from raise to lower", () => {
   const niceOfThem = (): number[] =>
     readdirSync("/proc/self/task")
       .slice(1, 6)
       .map((thread) => field(19, `self/task/${thread}`));
   const usual = niceOfThem();
+  const restore = rememberHelpers();
   lowerHelpers();
   const lowered = niceOfThem();
-  raiseHelpers();
   expect(lowered.every((nice) => nice > 0)).toBe(true);
-  expect([niceOfThem(), usual]).toEqual([usual, usual.map(() => 0)]);
+  const helpers = openHelpers();
+  helpers.raise();
+  helpers.raise();
+  expect(niceOfThem()).toEqual(lowered.map(() => 0));
+  helpers.lower();
+  helpers.lower();
+  expect(niceOfThem()).toEqual(lowered);
+  restore();
+  expect(niceOfThem()).toEqual(usual);
 });

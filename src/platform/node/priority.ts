@@ -1,6 +1,6 @@
 /** How the host shares its processors between threads. */
 import { readdirSync } from "node:fs";
-import { setPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 import type { Urgency } from "#core/host.ts";
 import { cFunction } from "#platform/node/c-library.ts";
 
@@ -15,12 +15,7 @@ const HELPER_STEPS = 15;
  */
 export function raisePriority(steps: number): void {
   // Of other systems 0 means the whole process.
-  if (process.platform !== "linux") return;
-  try {
-    setPriority(0, -steps);
-  } catch {
-    // Not allowed.
-  }
+  if (process.platform === "linux") setNice(0, -steps);
 }
 
 /** sched(7). FIFO runs before every thread that is not of its kind, as soon as it may. */
@@ -66,24 +61,59 @@ export async function runAtOnce(): Promise<Urgency | undefined> {
  * Thread: any. Linux alone; elsewhere nothing changes.
  */
 export function lowerHelpers(): void {
-  setHelpers(HELPER_STEPS);
+  for (const thread of helperThreads()) setNice(thread, HELPER_STEPS);
 }
 
 /**
- * They are threads like others again, where the host allows it: code that is waited for runs fast when they have compiled
- * it, and whoever waits for one of them, as the garbage collector does, waits for its turn on a busy host.
+ * They are threads like others from `raise` to `lower`, where the host allows it: code that is waited for runs fast when
+ * they have compiled it, and whoever waits for one of them, as the garbage collector does, waits for its turn.
+ * Thread: any.
  */
-export function raiseHelpers(): void {
-  setHelpers(0);
+export function openHelpers(): Urgency {
+  let restore: (() => void) | undefined;
+  return {
+    raise() {
+      restore ??= rememberHelpers();
+      for (const thread of helperThreads()) setNice(thread, 0);
+    },
+    lower() {
+      restore?.();
+      restore = undefined;
+    },
+  };
 }
 
-function setHelpers(steps: number): void {
-  if (process.platform !== "linux") return;
+/** Makes them again what they are now. */
+export function rememberHelpers(): () => void {
+  const before = helperThreads().map((thread) => [thread, niceOf(thread)] as const);
+  return () => {
+    for (const [thread, nice] of before) setNice(thread, nice);
+  };
+}
+
+/** In the order in which they were made; the first one of the process is main. */
+function helperThreads(): readonly number[] {
+  if (process.platform !== "linux") return [];
   try {
-    // In the order in which they were made; the first one is main.
-    const threads = readdirSync("/proc/self/task").slice(1, 1 + HELPERS);
-    for (const thread of threads) setPriority(Number(thread), steps);
+    return readdirSync("/proc/self/task")
+      .slice(1, 1 + HELPERS)
+      .map(Number);
   } catch {
-    // No /proc, or not allowed.
+    // No /proc.
+    return [];
+  }
+}
+function niceOf(thread: number): number {
+  try {
+    return getPriority(thread);
+  } catch {
+    return 0;
+  }
+}
+function setNice(thread: number, nice: number): void {
+  try {
+    setPriority(thread, nice);
+  } catch {
+    // Not allowed.
   }
 }
