@@ -6,8 +6,8 @@
  * A waiter is in the ring once at most, so a ring with a slot for each cannot overflow, however many faults come and go
  * unread. The page word is what its owner sleeps on: page + 1 in the low bits, 0 when it waits for nothing; the high
  * bits count how often it was asked to look up (`rouse`), so that a sleeper never misses that.
- * Thread: each record its waiter's; `take` the one consumer's, `read`, `release` and `rouse` any; `isTaken` and `setTaken`
- * whoever holds the lock.
+ * Thread: each record its waiter's; `take` the one consumer's, `read`, `release` and `rouse` any; what was taken
+ * or begun whoever holds the lock.
  */
 import type { Futex } from "#core/host.ts";
 import { SharedLock } from "#core/shared-lock.ts";
@@ -38,6 +38,8 @@ const IN_RING = 4;
 const TAKEN = 5;
 /** 1: the waiter sleeps by the host's futex. */
 const BY_FUTEX = 6;
+/** The serial that was begun last. */
+const BEGUN = 7;
 
 /** A descriptor is in use for the time of a short write. */
 const LOOK_AGAIN_MS = 1;
@@ -143,11 +145,23 @@ export class PageFaultRing {
     }
   }
 
+  /** Somebody has taken it, to bring its page. */
   isTaken(waiter: number, serial: number): boolean {
     return this.#words[this.#record(waiter) + TAKEN] === serial;
   }
   setTaken(waiter: number, serial: number): void {
     this.#words[this.#record(waiter) + TAKEN] = serial;
+  }
+  /** Of its last wait, which may be over. */
+  serialOf(waiter: number): number {
+    return Atomics.load(this.#words, this.#record(waiter) + SERIAL);
+  }
+  /** It has been accounted. */
+  hasBegun(waiter: number, serial: number): boolean {
+    return this.#words[this.#record(waiter) + BEGUN] === serial;
+  }
+  setBegun(waiter: number, serial: number): void {
+    this.#words[this.#record(waiter) + BEGUN] = serial;
   }
 
   /** The word to sleep on; undefined when `waiter` does not wait for `page` (any more). */

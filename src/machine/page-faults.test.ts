@@ -110,16 +110,20 @@ test("faults that come and go unread do not fill the ring", async () => {
   expect([faults.take()?.page, faults.take()?.page, faults.take()]).toEqual([250, 251, undefined]);
 });
 
-test("who places a page takes whatever is waited for, once, and before others say that it is here", () => {
+test("who places a page lets every wait be accounted, once, before it ends; others' pages are to be brought all the same", () => {
   const { faults } = faultsOf();
   faults.expect(0, 10);
   void faults.want(3, 100);
   void faults.want(4, 200);
   const begun: number[] = [];
-  const begin = ({ page }: { readonly page: number }): void => void begun.push(page);
-  faults.takeAll(begin);
-  faults.takeAll(begin);
-  expect([begun, faults.take(begin)]).toEqual([[3, 4], undefined]);
+  const begin = ({ page }: { readonly page: number }): boolean => {
+    begun.push(page);
+    expect([faults.isHere(page), faults.isMissing(page)]).toEqual([false, page !== 4]);
+    return true;
+  };
+  expect(faults.placed(4, begin)).toBe(true);
+  expect([begun, faults.isHere(4)]).toEqual([[3, 4], true]);
+  expect([faults.take(begin)?.page, faults.take(begin), begun]).toEqual([3, undefined, [3, 4]]);
 });
 
 test("who waits asks itself where it can, and leaves it to the taker where it cannot", () => {

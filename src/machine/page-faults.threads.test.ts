@@ -4,7 +4,7 @@ import { build } from "esbuild";
 import { expect, test } from "vitest";
 import { waitAsync } from "#core/wait-async.ts";
 import { CONTROL, layoutMemory, type MemoryLayout } from "#cpu/vcpu/layout.ts";
-import { PageFaults } from "#machine/page-faults.ts";
+import { type PageFault, PageFaults } from "#machine/page-faults.ts";
 
 const VCPUS = 4;
 const PAGES = 4096;
@@ -55,17 +55,22 @@ test("faults, wants and placements at the same time", async () => {
     faults.expect(0, PAGES);
     const threads = Array.from({ length: VCPUS }, (_, vcpu) => start(source, memory, LAYOUT, vcpu));
     let [served, idle] = [0, 0];
+    const begun = Array.from({ length: VCPUS }, () => 0);
+    const begin = ({ vcpu }: PageFault): boolean => {
+      if (vcpu >= 0) begun[vcpu] = (begun[vcpu] ?? 0) + 1;
+      return true;
+    };
     let random = round + 1;
     // A device's wants come in between, for pages that vCPUs want too.
     const wants = Array.from({ length: 64 }, (_, i) => faults.want((i * 61) % PAGES, i));
     while (faults.missingCount > 0) {
       const seen = Atomics.load(words, CONTROL.pageFaults);
-      for (let fault = faults.take(); fault; fault = faults.take()) {
+      for (let fault = faults.take(begin); fault; fault = faults.take(begin)) {
         // Placed although it was asked for already, placed twice, and some that nobody asked for.
-        if (faults.placed(fault.page)) served++;
-        expect(faults.placed(fault.page)).toBe(false);
+        if (faults.placed(fault.page, begin)) served++;
+        expect(faults.placed(fault.page, begin)).toBe(false);
         random = (Math.imul(random, 1_103_515_245) + 12_345) >>> 0;
-        if (random % 3 === 0) faults.placed((random >>> 8) % PAGES);
+        if (random % 3 === 0) faults.placed((random >>> 8) % PAGES, begin);
       }
       const waiting = waitAsync(words, CONTROL.pageFaults, seen, 20);
       // Nobody faults for a second: threads sleep on pages that they did not ask for.
@@ -76,6 +81,8 @@ test("faults, wants and placements at the same time", async () => {
     await Promise.all(wants);
     expect(touched.map(({ absent }) => absent)).toEqual(Array.from({ length: VCPUS }, () => 0));
     expect(faults.waiting()).toEqual([]);
+    // Every wait that a vCPU saw was accounted, and no other.
+    expect(touched.map(({ waits }) => waits)).toEqual(begun);
     expect(served).toBeGreaterThan(0);
     expect(touched.reduce((sum, { waits }) => sum + waits, 0)).toBeGreaterThan(0);
   }

@@ -2,7 +2,8 @@
  * Pages of a postcopy that have not come from the source yet, and who waits for them.
  *
  *   waiter: fault into the ring -> byte 1 to 2, or the page is here -> asks for it, or wakes who does -> sleeps on its word
- *   migration: page in place -> byte to 0 -> if it was 2: words of those who wait for it to 0, wakes them
+ *   migration: page in place -> byte to 0, or from 2 to 3 -> who waits is accounted -> byte to 0 -> words of those who
+ *     wait for it to 0, wakes them
  *
  * Each side stores first and looks then, so that a page which comes meanwhile is not waited for. Nothing is paid once
  * all pages are here: the byte is looked at only when a page enters a TLB.
@@ -10,7 +11,7 @@
  */
 import type { Futex } from "#core/host.ts";
 import { CONTROL, type MemoryLayout, PAGE_BYTES } from "#cpu/vcpu/layout.ts";
-import { DEVICE_PLACES, PageFaultRing } from "#machine/page-fault-ring.ts";
+import { DEVICE_PLACES, PageFaultRing, type WaiterRecord } from "#machine/page-fault-ring.ts";
 
 /** A page that is waited for: by a vCPU, or a device (-1), and since when in nanoseconds of the host's monotonic clock. */
 export type PageFault = { readonly vcpu: number; readonly page: number; readonly sinceNs: number };
@@ -19,10 +20,12 @@ export type PageFault = { readonly vcpu: number; readonly page: number; readonly
 const HERE = 0;
 const MISSING = 1;
 const AWAITED = 2;
+/** In place, and those who wait for it are accounted at this moment. Whoever comes now does not wait. */
+const PLACED = 3;
 
-/** Hears of a fault before its page can be said to be here. */
-export type BeginFault = (fault: PageFault) => void;
-const HEAR_NOTHING: BeginFault = () => {};
+/** Hears of a fault before its page can be said to be here; false when it is, and the fault is none. */
+export type BeginFault = (fault: PageFault) => boolean;
+const HEAR_NOTHING: BeginFault = () => true;
 
 /** Asks for a page by a descriptor of the connection to the source; false: it could not. */
 export type AskBy = (descriptor: number, page: number) => boolean;
@@ -73,7 +76,12 @@ export class PageFaults {
     return Atomics.load(this.#missing, page) === AWAITED;
   }
   isMissing(page: number): boolean {
-    return Atomics.load(this.#missing, page) !== HERE;
+    const state = Atomics.load(this.#missing, page);
+    return state === MISSING || state === AWAITED;
+  }
+  /** Everybody who waited for it has been accounted, too. */
+  isHere(page: number): boolean {
+    return Atomics.load(this.#missing, page) === HERE;
   }
   /** How many have not come yet. */
   get missingCount(): number {
@@ -93,7 +101,7 @@ export class PageFaults {
    * the machine is stopped, and returns when it runs again; without it nobody looks at that. Thread: the vCPU's.
    */
   wait(vcpu: number, page: number, nowNs: number, whileStopped?: () => void): boolean {
-    if (!this.#publish(vcpu, page, nowNs)) return false;
+    if (!this.#publish(vcpu, page, nowNs)) return this.#withdraw(vcpu);
     for (;;) {
       const word = this.#ring.wordOf(vcpu, page);
       // After the look at the word: a stop that comes now changes it (`rouse`).
@@ -128,39 +136,42 @@ export class PageFaults {
   }
 
   /**
-   * The next fault that was not taken yet and whose page is still missing, when `begin` has heard of it.
+   * The next fault that was not taken yet and whose page is still missing, when `begin` has heard of it, here or before.
    * Thread: one only.
    */
   take(begin = HEAR_NOTHING): PageFault | undefined {
     for (;;) {
       const waiter = this.#ring.take();
       if (waiter === undefined) return undefined;
-      const fault = this.#ring.lock.with(() => this.#takeOf(waiter, begin));
-      if (fault) return fault;
+      const record = this.#ring.lock.with(() => {
+        const one = this.#ring.read(waiter);
+        if (!one || this.#ring.isTaken(waiter, one.serial) || !this.isMissing(one.page)) return undefined;
+        this.#ring.setTaken(waiter, one.serial);
+        this.#begin(waiter, one, begin);
+        return one;
+      });
+      if (record) return this.#fault(waiter, record);
     }
   }
 
-  /** Takes whatever is waited for. Thread: any; who places a page that is awaited does before. */
-  takeAll(begin: BeginFault): void {
+  #beginAll(begin: BeginFault): void {
     const { lock } = this.#ring;
     lock.acquire();
     try {
       const waiters = this.#ring.usedWaiters;
-      for (let waiter = 0; waiter < waiters; waiter++) this.#takeOf(waiter, begin);
+      for (let waiter = 0; waiter < waiters; waiter++) {
+        const record = this.#ring.read(waiter);
+        if (record && !this.isHere(record.page)) this.#begin(waiter, record, begin);
+      }
     } finally {
       lock.release();
     }
   }
 
-  /** The lock is held. */
-  #takeOf(waiter: number, begin: BeginFault): PageFault | undefined {
-    const record = this.#ring.read(waiter);
-    if (!record) return undefined;
-    if (this.#ring.isTaken(waiter, record.serial) || !this.isMissing(record.page)) return undefined;
-    this.#ring.setTaken(waiter, record.serial);
-    const fault = this.#fault(waiter, record);
-    begin(fault);
-    return fault;
+  /** Once for each wait. The lock is held. */
+  #begin(waiter: number, record: WaiterRecord, begin: BeginFault): void {
+    if (this.#ring.hasBegun(waiter, record.serial)) return;
+    if (begin(this.#fault(waiter, record))) this.#ring.setBegun(waiter, record.serial);
   }
 
   /** Who waits now, taken or not. Thread: any. */
@@ -173,26 +184,39 @@ export class PageFaults {
     return faults;
   }
 
-  /** The page is in place: whoever waits for it goes on. True when somebody waited. Thread: migration. */
-  placed(page: number): boolean {
-    const before = Atomics.exchange(this.#missing, page, HERE);
-    if (before === HERE) return false;
+  /**
+   * The page is in place: whoever waits for it goes on, when `begin` has heard of all who wait, for this page or another.
+   * True when somebody waited. Thread: migration.
+   */
+  placed(page: number, begin?: BeginFault): boolean {
+    const before = Atomics.compareExchange(this.#missing, page, MISSING, HERE);
+    if (before === MISSING) Atomics.sub(this.#words, CONTROL.missingPages, 1);
+    // Somebody may have come since the caller looked.
+    if (before !== AWAITED || Atomics.compareExchange(this.#missing, page, AWAITED, PLACED) !== AWAITED) return false;
+    if (begin) this.#beginAll(begin);
+    Atomics.store(this.#missing, page, HERE);
     Atomics.sub(this.#words, CONTROL.missingPages, 1);
-    if (before !== AWAITED) return false;
     const waiters = this.#ring.usedWaiters;
     for (let waiter = 0; waiter < waiters; waiter++) this.#ring.release(waiter, page);
     return true;
   }
 
-  /** False when the page is there: nobody waits then. */
+  /** False when the page is there: nobody waits then, and who would have withdraws. */
   #publish(waiter: number, page: number, nowNs: number): boolean {
     this.#ring.publish(waiter, page, nowNs);
-    const isHere = Atomics.compareExchange(this.#missing, page, MISSING, AWAITED) === HERE;
-    if (isHere) this.#ring.withdraw(waiter);
+    const before = Atomics.compareExchange(this.#missing, page, MISSING, AWAITED);
+    if (before === HERE || before === PLACED) return false;
     Atomics.add(this.#words, CONTROL.pageFaults, 1);
-    const isAsked = isHere || (this.#ask !== undefined && this.#ring.request(this.#ask, page));
+    const isAsked = this.#ask !== undefined && this.#ring.request(this.#ask, page);
     if (!isAsked) Atomics.notify(this.#words, CONTROL.pageFaults);
-    return !isHere;
+    return true;
+  }
+  /** True when somebody has heard of the wait all the same. */
+  #withdraw(waiter: number): boolean {
+    return this.#ring.lock.with(() => {
+      this.#ring.withdraw(waiter);
+      return this.#ring.hasBegun(waiter, this.#ring.serialOf(waiter));
+    });
   }
 
   /** Gives the devices' free places to those that wait for one. */
@@ -211,7 +235,7 @@ export class PageFaults {
         if (word === undefined) break;
         await this.#ring.sleepAsync(place, word);
       }
-    }
+    } else this.#withdraw(place);
     this.#freePlaces.push(place);
     this.#wanted.delete(page);
     done();

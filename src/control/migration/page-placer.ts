@@ -42,7 +42,7 @@ export class PagePlacer {
     this.#trace = trace;
     this.#urgency = urgency;
     if (!blocktime) return;
-    const isReceived = (page: number): boolean => !memory.faults.isMissing(page);
+    const isReceived = (page: number): boolean => memory.faults.isHere(page);
     this.#blocktime = new Blocktime(blocktime, 0, { vcpus: memory.vcpuCount }, { isReceived, trace });
   }
 
@@ -54,11 +54,10 @@ export class PagePlacer {
     return this.#blocktime?.read();
   }
 
-  /** Somebody waits. */
-  readonly begin = ({ page, vcpu, sinceNs }: PageFault): void => {
+  /** Somebody waits. As `BeginFault`. */
+  readonly begin = ({ page, vcpu, sinceNs }: PageFault): boolean =>
     // Two threads' clocks agree to about a microsecond.
-    this.#blocktime?.begin(page, vcpu, Math.min(sinceNs, this.#clock.nowNs()));
-  };
+    this.#blocktime?.begin(page, vcpu, Math.min(sinceNs, this.#clock.nowNs())) ?? true;
 
   /** A page that has come. One that was not missing has come before: the machine may have written it since. */
   place(block: LoadBlock, address: number, bytes: Uint8Array | number): void {
@@ -67,7 +66,7 @@ export class PagePlacer {
     if (!faults.isMissing(page)) return;
     writePage(block, address, bytes);
     if (faults.isAwaited(page)) this.#serve(page);
-    else faults.placed(page);
+    else faults.placed(page, this.begin);
     if (this.#blocktime?.isAwaited(page)) this.#blocktime.end(page, this.#clock.nowNs());
     this.#trace.postcopy_place_page?.(page * PAGE_BYTES, Math.floor(this.#clock.nowNs()));
   }
@@ -75,8 +74,7 @@ export class PagePlacer {
   #serve(page: number): void {
     this.#urgency?.raise();
     try {
-      this.#memory.faults.takeAll(this.begin);
-      this.#memory.faults.placed(page);
+      this.#memory.faults.placed(page, this.begin);
     } finally {
       this.#urgency?.lower();
     }
