@@ -4,10 +4,10 @@
  */
 import type { Futex } from "#core/host.ts";
 import { waitAsync } from "#core/wait-async.ts";
-import { CONTROL, type MemoryLayout, type RamBlock, Request, VCPU } from "#cpu/vcpu/layout.ts";
+import { CONTROL, type MemoryLayout, type RamBlock, Request, STREAM_AREA_BYTES, VCPU } from "#cpu/vcpu/layout.ts";
 import { requestVcpu, vcpuBlock } from "#machine/interrupt-lines.ts";
 import { PageFaults } from "#machine/page-faults.ts";
-import { type ZeroScan, zeroScan } from "#machine/zero-scan.ts";
+import { type PageCode, pageCode } from "#machine/page-code.ts";
 import { DirtyMap } from "#memory/dirty-map.ts";
 
 /** How long it takes at most until somebody who did not answer is asked again. */
@@ -22,7 +22,9 @@ export class MigrationMemory {
   readonly #words: Int32Array;
   readonly #vcpus: readonly number[];
   readonly #own: WebAssembly.Memory;
-  #scan: ZeroScan | undefined;
+  #code: PageCode | undefined;
+  /** For pieces of a stream; who has a machine's memory has the stream. */
+  readonly streamRoom: Uint8Array;
 
   /** `futex` as of `PageFaultsHost`. */
   constructor(own: WebAssembly.Memory, layout: MemoryLayout, futex?: Futex) {
@@ -33,14 +35,23 @@ export class MigrationMemory {
     this.dirty = new DirtyMap(memory, layout);
     this.faults = new PageFaults(memory, layout, { futex });
     this.vcpuCount = layout.vcpuCount;
+    this.streamRoom = new Uint8Array(memory, layout.streamArea, STREAM_AREA_BYTES);
     this.#words = new Int32Array(memory);
     this.#vcpus = Array.from({ length: layout.vcpuCount }, (_, i) => vcpuBlock(layout, i));
   }
 
   /** A part of the memory is all 0: a page, or several. */
   isZero(host: number, lengthBytes: number): boolean {
-    this.#scan ??= zeroScan(this.#own);
-    return this.#scan(host, lengthBytes);
+    return this.#pageCode.isZero(host, lengthBytes);
+  }
+  /** As `to.set(from, at)`, and faster within the memory. Throws `RangeError`. */
+  readonly copy = (to: Uint8Array, at: number, from: Uint8Array): void => {
+    if (to.buffer !== this.memory || from.buffer !== this.memory) return to.set(from, at);
+    if (at + from.length > to.length) throw new RangeError("what is copied does not fit");
+    this.#pageCode.copy(to.byteOffset + at, from.byteOffset, from.length);
+  };
+  get #pageCode(): PageCode {
+    return (this.#code ??= pageCode(this.#own));
   }
 
   /** Guest code runs, or is about to stop. */

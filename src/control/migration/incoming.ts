@@ -207,7 +207,7 @@ export class IncomingMigration {
   async #accept(listener: ChannelListener): Promise<StreamReader> {
     this.#channel = await listener.accept();
     if (this.#options.preempt) this.#urgentOver = this.#acceptUrgent(listener, this.#channel);
-    return new StreamReader(this.#channel);
+    return new StreamReader(this.#channel, this.#options.memory);
   }
 
   /** Wanted pages that come past the others. What breaks this connection breaks `main`. */

@@ -183,13 +183,14 @@ export class OutgoingMigration {
   }
 
   #open(channel: ByteChannel): SourceLink {
-    const hasAnswers = this.#options.returnPath && channel.isDuplex;
-    if (this.#options.postcopy && !hasAnswers) {
+    const { memory, returnPaths, returnPath, postcopy } = this.#options;
+    const hasAnswers = returnPath && channel.isDuplex;
+    if (postcopy && !hasAnswers) {
       throw new MigrationError("Postcopy needs a connection that goes both ways: tcp, unix, or fd of a socket");
     }
     this.#writtenBefore += this.#link?.out.written ?? 0;
     const wanted = hasAnswers ? (pages: WantedPages): void => this.#want(link, pages) : undefined;
-    const link: SourceLink = new SourceLink(channel, this.#options.returnPaths, wanted);
+    const link: SourceLink = new SourceLink(channel, memory, returnPaths, wanted);
     this.#link = link;
     return link;
   }

@@ -19,6 +19,7 @@ export type LoadBlock = RamBlock & {
   readonly written?: Uint8Array;
   /** Of a page of it, by its address in the block. */
   readonly isZero: (address: number) => boolean;
+  readonly copy: MigrationMemory["copy"];
 };
 /** A block of the stream. */
 export type ListedBlock = { readonly name: string; readonly sizeBytes: number };
@@ -43,6 +44,7 @@ export class RamBlocks {
       ...block,
       bytes: new Uint8Array(machine.memory, block.host, block.sizeBytes),
       isZero: (address) => machine.isZero(block.host + address, PAGE_BYTES),
+      copy: machine.copy,
       ...(fresh.includes(block.name) && { written: new Uint8Array(Math.ceil(block.sizeBytes / PAGE_BYTES)) }),
     });
     this.#own = new Map(machine.blocks.map((block) => [block.name, own(block)]));
@@ -162,7 +164,7 @@ export class RamLoader {
 
 /** Puts a page in place while nobody can look. */
 export function writePage(
-  { bytes: block, written, isZero }: LoadBlock,
+  { bytes: block, written, isZero, copy }: LoadBlock,
   address: number,
   bytes: Uint8Array | number,
 ): void {
@@ -170,6 +172,6 @@ export function writePage(
   // A page that is zero already is not touched, not even read: the host need not give it memory.
   if (bytes === 0 && written?.[index] === 0) return;
   if (written) written[index] = 1;
-  if (typeof bytes !== "number") return block.set(bytes, address);
+  if (typeof bytes !== "number") return copy(block, address, bytes);
   if (!(bytes === 0 && isZero(address))) block.fill(bytes, address, address + PAGE_BYTES);
 }

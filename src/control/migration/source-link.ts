@@ -9,7 +9,7 @@ import { PageRequests } from "#control/migration/page-requests.ts";
 import type { RamState } from "#control/migration/ram-save.ts";
 import type { ReceivedPages, WantedPages } from "#control/migration/return-path.ts";
 import type { ReturnPaths } from "#control/migration/return-path-service.ts";
-import { StreamWriter } from "#control/migration/stream-writer.ts";
+import { type StreamRoom, StreamWriter } from "#control/migration/stream-writer.ts";
 import { Ping } from "#control/migration/wire.ts";
 
 /** The destination has said that it cannot load the machine. */
@@ -35,10 +35,15 @@ export class SourceLink {
   readonly #looking = new Set<() => void>();
 
   /** `wanted` hears of requests until they go another way; undefined when nothing can come back. */
-  constructor(channel: ByteChannel, returnPaths: ReturnPaths, wanted: ((pages: WantedPages) => void) | undefined) {
+  constructor(
+    channel: ByteChannel,
+    room: StreamRoom,
+    returnPaths: ReturnPaths,
+    wanted: ((pages: WantedPages) => void) | undefined,
+  ) {
     this.#channel = channel;
     this.#returnPaths = returnPaths;
-    this.out = new StreamWriter(channel);
+    this.out = new StreamWriter(channel, room);
     this.hasAnswers = wanted !== undefined;
     if (wanted) void this.#listen(wanted);
     else this.#isOver = true;

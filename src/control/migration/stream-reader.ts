@@ -8,20 +8,26 @@ import type { ByteChannel } from "#core/host.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 
 const FIRST_BYTES = 1 << 18;
+
+/** Where the buffer lies, while it is large enough. */
+export type ReaderRoom = { readonly streamRoom: Uint8Array };
 /** The least that is asked for at a time. */
 const READ_BYTES = 1 << 16;
 type Source = Pick<ByteChannel, "read" | "readInto">;
 
 export class StreamReader {
   readonly #channel: Source;
-  #bytes = new Uint8Array(FIRST_BYTES);
-  #view = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array;
+  #view: DataView;
   #start = 0;
   #end = 0;
   #taken = 0;
 
-  constructor(channel: Source) {
+  /** `room`: that of the machine whose memory is read; nobody else has it. */
+  constructor(channel: Source, room?: ReaderRoom) {
     this.#channel = channel;
+    this.#bytes = room?.streamRoom.subarray(0, FIRST_BYTES) ?? new Uint8Array(FIRST_BYTES);
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, FIRST_BYTES);
   }
 
   /** Bytes that can be taken without waiting. */

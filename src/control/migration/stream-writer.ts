@@ -5,19 +5,33 @@ import type { ByteChannel } from "#core/host.ts";
 
 const PIECE_BYTES = 1 << 20;
 
+/** Where pieces lie, and how bytes get there. */
+export type StreamRoom = {
+  /** Two pieces. */
+  readonly streamRoom: Uint8Array;
+  copy(to: Uint8Array, at: number, from: Uint8Array): void;
+};
+
 export class StreamWriter {
   readonly #channel: Pick<ByteChannel, "write">;
-  #piece = new Uint8Array(PIECE_BYTES);
-  #other = new Uint8Array(PIECE_BYTES);
-  #view = new DataView(this.#piece.buffer);
+  readonly #copy: StreamRoom["copy"];
+  #piece: Uint8Array;
+  #other: Uint8Array;
+  #view: DataView;
   #length = 0;
   /** What is written at the moment, or failed; undefined when that has gone out. */
   #underWay: Promise<void> | undefined;
   /** Bytes written so far, those not yet gone out among them. */
   written = 0;
 
-  constructor(channel: Pick<ByteChannel, "write">) {
+  /** `room`: that of the machine whose memory is written; nobody else has it. */
+  constructor(channel: Pick<ByteChannel, "write">, room?: StreamRoom) {
     this.#channel = channel;
+    this.#copy = room?.copy ?? ((to, at, from) => to.set(from, at));
+    const bytes = room?.streamRoom ?? new Uint8Array(2 * PIECE_BYTES);
+    this.#piece = bytes.subarray(0, PIECE_BYTES);
+    this.#other = bytes.subarray(PIECE_BYTES, 2 * PIECE_BYTES);
+    this.#view = viewOf(this.#piece);
   }
 
   /** Bytes that can be written without waiting. */
@@ -31,7 +45,7 @@ export class StreamWriter {
     if (this.#length === 0) return;
     const full = this.#piece.subarray(0, this.#length);
     [this.#piece, this.#other] = [this.#other, this.#piece];
-    this.#view = new DataView(this.#piece.buffer);
+    this.#view = viewOf(this.#piece);
     this.#length = 0;
     const own = this.#channel.write(full);
     this.#underWay = own;
@@ -70,7 +84,7 @@ export class StreamWriter {
   }
   bytes(source: Uint8Array): void {
     const at = this.#take(source.length);
-    this.#piece.set(source, at);
+    this.#copy(this.#piece, at, source);
   }
   shortString(text: string): void {
     this.u8(text.length);
@@ -92,4 +106,8 @@ export class StreamWriter {
     this.written += lengthBytes;
     return at;
   }
+}
+
+function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, length);
 }

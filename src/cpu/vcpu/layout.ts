@@ -293,6 +293,8 @@ export type MemoryLayout = {
   readonly deviceArenaBytes: number;
   /** Who waits for which missing page; `FAULT_AREA_BYTES`, see `page-fault-ring.ts`. */
   readonly faultArea: number;
+  /** Room for pieces of a migration's stream; `STREAM_AREA_BYTES`. */
+  readonly streamArea: number;
   /** Start of the vCPU blocks, and bytes from one to the next. */
   readonly vcpus: number;
   readonly vcpuStride: number;
@@ -324,6 +326,7 @@ export class LayoutError extends Error {
 const MAX_BYTES = 65_536 * 65_536 - 65_536;
 const DEVICE_ARENA_BYTES = 512 * 1024;
 export const FAULT_AREA_BYTES = 4096;
+export const STREAM_AREA_BYTES = 2 << 20;
 const CONTROL_BYTES = PAGE_BYTES;
 /** Code pages of all vCPUs together, and of one: what a large program needs, and what fits beside the guest's RAM. */
 const CODE_PAGES = { all: 12_288, least: 512, most: 4096 } as const;
@@ -341,7 +344,8 @@ export function layoutMemory(
   const vcpuStride = align(codePages + codePageCount * CODE_PAGE.bytes, 65_536);
   const deviceArena = CONTROL_BYTES;
   const faultArea = deviceArena + DEVICE_ARENA_BYTES;
-  const vcpus = align(faultArea + FAULT_AREA_BYTES, 65_536);
+  const streamArea = faultArea + FAULT_AREA_BYTES;
+  const vcpus = align(streamArea + STREAM_AREA_BYTES, 65_536);
   const dirtyMap = vcpus + vcpuCount * vcpuStride;
   // The RAM's end is aligned to a page of WebAssembly, and the maps go up to there.
   const mapBytes = align(ramPages, 16);
@@ -364,6 +368,7 @@ export function layoutMemory(
     deviceArena,
     deviceArenaBytes: DEVICE_ARENA_BYTES,
     faultArea,
+    streamArea,
     vcpus,
     vcpuStride,
     codeIndex,

@@ -1,6 +1,6 @@
 /**
- * Tells whether a part of a machine's memory is all 0. In WebAssembly: a loop in JavaScript takes 20 µs a page until the
- * engine has compiled it, which on a busy host is too late.
+ * What is done with each page of a machine that moves: is it all 0, copy it. In WebAssembly: a loop in JavaScript takes 20 µs
+ * a page until the engine has compiled it, which on a busy host is too late, and `set` copies shared memory word by word.
  */
 import { Code, I32 } from "#cpu/wasm/code.ts";
 import { encodeModule, type FunctionBody, IMPORT_MODULE } from "#cpu/wasm/module.ts";
@@ -10,18 +10,25 @@ const VECTOR_BYTES = 16;
 /** Of any memory. */
 const MOST_MEMORY_PAGES = 65_536;
 
-/** From a host address, a number of bytes above 0; both are multiples of 64. */
-export type ZeroScan = (host: number, lengthBytes: number) => boolean;
+export type PageCode = {
+  /** From a host address, a number of bytes above 0; both are multiples of 64. */
+  isZero(host: number, lengthBytes: number): boolean;
+  /** Copies bytes from one host address to another. */
+  copy(to: number, from: number, lengthBytes: number): void;
+};
 
-export function zeroScan(memory: WebAssembly.Memory): ZeroScan {
+export function pageCode(memory: WebAssembly.Memory): PageCode {
   const bytes = encodeModule({
     imports: [{ kind: "memory", name: "memory", maximumPages: MOST_MEMORY_PAGES }],
-    functions: [scan()],
-    exports: ["scan"],
+    functions: [scan(), copy()],
+    exports: ["scan", "copy"],
   });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { [IMPORT_MODULE]: { memory } });
   const isZero = exports["scan"] as (start: number, end: number) => number;
-  return (host, lengthBytes) => isZero(host, host + lengthBytes) === 1;
+  return {
+    isZero: (host, lengthBytes) => isZero(host, host + lengthBytes) === 1,
+    copy: exports["copy"] as PageCode["copy"],
+  };
 }
 
 /** (start, end) -> 1 when all bytes are 0. */
@@ -53,9 +60,22 @@ function scan(): FunctionBody {
   return { name: "scan", type: { params: [I32, I32], results: [I32] }, locals: [], code: code.finish() };
 }
 
-// Spec: WebAssembly core 2.0, sections 5.4.7 "Numeric Instructions" and 5.4.8 "Vector Instructions".
+/** (to, from, length) */
+function copy(): FunctionBody {
+  const code = new Code(16);
+  for (const parameter of [0, 1, 2]) code.localGet(parameter);
+  code.op(MEMORY_COPY);
+  code.byte(MEMORY_INDEX);
+  code.byte(MEMORY_INDEX);
+  code.end();
+  return { name: "copy", type: { params: [I32, I32, I32], results: [] }, locals: [], code: code.finish() };
+}
+
+// Spec: WebAssembly core 2.0, sections 5.4.6 "Memory", 5.4.7 "Numeric" and 5.4.8 "Vector Instructions".
 const I32_NE = 0x47;
 const I32_ADD = 0x6a;
 const V128_LOAD = 0xfd00;
 const V128_OR = 0xfd50;
 const V128_ANY_TRUE = 0xfd53;
+const MEMORY_COPY = 0xfc0a;
+const MEMORY_INDEX = 0;
