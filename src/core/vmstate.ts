@@ -46,6 +46,7 @@ export type Accessor<T> = {
   save(out: ByteWriter): void;
   load(from: ByteReader): void;
 };
+type Accessors = ReadonlyMap<string, Accessor<unknown>>;
 export type Fields = { readonly [name: string]: Field<unknown> };
 export type StateOf<F extends Fields> = { -readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
 
@@ -199,6 +200,9 @@ export class VmState<F extends Fields> {
   /** Bytes of shared memory a bound state takes, a multiple of 8. */
   readonly sizeBytes: number;
   readonly #offsets = new Map<string, number>();
+  readonly #inSubsection: ReadonlySet<string>;
+  /** By memory and offset. Binding takes longer than saving, which a machine that stands waits for. */
+  readonly #bound = new WeakMap<ArrayBufferLike, Map<number, Accessors>>();
 
   constructor(name: string, version: number, fields: F, options: VmStateOptions<F>) {
     this.name = name;
@@ -206,6 +210,7 @@ export class VmState<F extends Fields> {
     this.minimumVersion = options.minimumVersion ?? version;
     this.fields = fields;
     this.subsections = options.subsections ?? [];
+    this.#inSubsection = new Set(this.subsections.flatMap((s) => s.fields));
     let at = 0;
     for (const [key, field] of Object.entries(fields)) {
       at = Math.ceil(at / field.alignBytes) * field.alignBytes;
@@ -237,9 +242,9 @@ export class VmState<F extends Fields> {
 
   /** Writes the fields, then the needed subsections, as a section's body. */
   save(memory: ArrayBufferLike, offset: number, out: ByteWriter): void {
-    const inSubsection = new Set(this.subsections.flatMap((s) => s.fields));
-    const accessors = new Map(this.#accessors(memory, offset));
-    for (const [key, accessor] of accessors) if (!inSubsection.has(key)) accessor.save(out);
+    const accessors = this.#accessors(memory, offset);
+    for (const [key, accessor] of accessors) if (!this.#inSubsection.has(key)) accessor.save(out);
+    if (this.subsections.length === 0) return;
     const state = this.bind(memory, offset);
     for (const subsection of this.subsections) {
       if (!subsection.needed(state)) continue;
@@ -261,11 +266,10 @@ export class VmState<F extends Fields> {
       );
     }
     this.reset(memory, offset);
-    const inSubsection = new Set(this.subsections.flatMap((s) => s.fields));
-    const accessors = new Map(this.#accessors(memory, offset));
+    const accessors = this.#accessors(memory, offset);
     for (const [key, accessor] of accessors) {
       const field = this.fields[key];
-      if (field && field.since <= version && !inSubsection.has(key)) accessor.load(from);
+      if (field && field.since <= version && !this.#inSubsection.has(key)) accessor.load(from);
     }
     const seen = new Set<string>();
     while (from.left > 0 && from.peek() === SUBSECTION) {
@@ -285,7 +289,6 @@ export class VmState<F extends Fields> {
 
   /** The fields and the subsections that would be sent now. */
   describe(memory: ArrayBufferLike, offset: number): SectionDescription {
-    const inSubsection = new Set(this.subsections.flatMap((s) => s.fields));
     const wire = (name: string): NamedWireField => ({ name, ...(this.fields[name] as Field<unknown>).wire });
     const state = this.bind(memory, offset);
     const subsections = this.subsections
@@ -295,16 +298,26 @@ export class VmState<F extends Fields> {
       vmsd_name: this.name,
       version: this.version,
       fields: Object.keys(this.fields)
-        .filter((key) => !inSubsection.has(key))
+        .filter((key) => !this.#inSubsection.has(key))
         .map(wire),
       ...(subsections.length > 0 && { subsections }),
     };
   }
 
-  *#accessors(memory: ArrayBufferLike, offset: number): Generator<[string, Accessor<unknown>]> {
-    for (const [key, field] of Object.entries(this.fields)) {
-      yield [key, field.bind(memory, offset + (this.#offsets.get(key) ?? 0))];
-    }
+  /** In the order of the fields. */
+  #accessors(memory: ArrayBufferLike, offset: number): Accessors {
+    let ofMemory = this.#bound.get(memory);
+    if (!ofMemory) this.#bound.set(memory, (ofMemory = new Map()));
+    let accessors = ofMemory.get(offset);
+    if (!accessors) ofMemory.set(offset, (accessors = this.#bind(memory, offset)));
+    return accessors;
+  }
+  #bind(memory: ArrayBufferLike, offset: number): Accessors {
+    const bind = ([key, field]: [string, Field<unknown>]): [string, Accessor<unknown>] => [
+      key,
+      field.bind(memory, offset + (this.#offsets.get(key) ?? 0)),
+    ];
+    return new Map(Object.entries(this.fields).map(bind));
   }
 }
 
