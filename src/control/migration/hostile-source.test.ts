@@ -123,7 +123,7 @@ async function start({ preempt = false, load = loadSection } = {}) {
   const incoming = new IncomingMigration({
     hurry: () => {},
     faults: new FaultService(memory, { clock }),
-    rehearse: async () => void (machine.rehearsals += 1),
+    rehearsal: { begin: () => void (machine.rehearsals += 1), end() {} },
     freshBlocks: [],
     memory,
     machine: {

@@ -13,6 +13,7 @@ import { oneLine } from "#core/one-line.ts";
 import type { Trace } from "#core/trace.ts";
 import { blocktimeMembers } from "#control/migration/blocktime-figures.ts";
 import type { Faults } from "#control/migration/fault-service.ts";
+import type { Rehearsal } from "#control/migration/link.ts";
 import type { MigratingMachine, MigrationObserver } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import { PostcopyLoader } from "#control/migration/postcopy-load.ts";
@@ -36,7 +37,7 @@ export type IncomingOptions = {
   readonly channels: Pick<Channels, "listen">;
   readonly faults: Faults;
   /** As of `Link`. */
-  readonly rehearse: () => Promise<void>;
+  readonly rehearsal: Rehearsal;
   /** The machine waits for its pages. */
   readonly hurry: () => void;
   readonly clock: Clock;
@@ -265,6 +266,8 @@ export class IncomingMigration {
   }
 
   async #ping(value: number): Promise<void> {
+    // The source is about to stop its machine.
+    if (value === Ping.Drained) this.#options.rehearsal.end();
     if (value === Ping.Discarded && this.#isAdvised) this.#isHandedOver = true;
     // A failure shows in what is read; the package that has come is loaded all the same.
     await this.#back?.pong(value === Ping.HasPackage && !this.#package ? Ping.NoPackage : value).catch(() => {});
@@ -279,12 +282,13 @@ export class IncomingMigration {
       throw new MigrationError(`the source has pages of ${hostBytes} bytes; postcopy needs 4096`);
     }
     // Once, however often a source says it.
-    if (!this.#isAdvised) void this.#options.rehearse();
+    if (!this.#isAdvised) this.#options.rehearsal.begin();
     this.#isAdvised = true;
   }
 
   #handedOver(): void {
     if (!this.#isAdvised) throw new MigrationError("a postcopy that was not announced");
+    if (!this.#isHandedOver) this.#options.rehearsal.end();
     this.#isHandedOver = true;
   }
 

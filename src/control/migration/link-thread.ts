@@ -17,6 +17,7 @@ import type { MigrationMemory } from "#machine/migration-memory.ts";
 /** What the migration's thread may call. All reject with `CallError`. */
 export type LinkFunctions = ShareFunctions & {
   rehearse(): Promise<void>;
+  endRehearsal(): void;
   startFaults(options: FaultOptions): void;
   requestBy(channel: ChannelId | undefined): void;
   loadUrgent(channel: ChannelId): Promise<void>;
@@ -65,6 +66,7 @@ export function runLinkThread(memory: MigrationMemory, host: LinkHost, port: Thr
         if (!isEarnest) helpers?.lower();
       }
     },
+    endRehearsal: beginInEarnest,
     startFaults(options) {
       helpers?.raise();
       beginInEarnest();

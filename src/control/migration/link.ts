@@ -11,12 +11,17 @@ import { type ReturnPaths, ReturnPathService } from "#control/migration/return-p
 import { type ChannelId, SharedChannels } from "#control/migration/shared-channels.ts";
 import type { MigrationMemory } from "#machine/migration-memory.ts";
 
+/** A postcopy may follow: what its wanted pages pass is made fast. Neither fails: it is no part of the migration. */
+export type Rehearsal = {
+  begin(): void;
+  /** It follows now. */
+  end(): void;
+};
 export type Link = {
   readonly channels: Pick<Channels, "connect" | "listen">;
   readonly faults: Faults;
   readonly returnPaths: ReturnPaths;
-  /** A postcopy may follow: what its wanted pages pass is made fast. Never rejects: it is no part of the migration. */
-  rehearse(): Promise<void>;
+  readonly rehearsal: Rehearsal;
 };
 
 export type SharingHost = {
@@ -39,7 +44,7 @@ export function remoteLink(port: ThreadPort, host: SharingHost): Link {
   const share = (channel: ByteChannel): ChannelId => channels.share(channel);
   return {
     channels,
-    rehearse: () => calls.call("rehearse").catch(() => {}),
+    rehearsal: { begin: () => calls.tell("rehearse"), end: () => calls.tell("endRehearsal") },
     faults: {
       start: (options) => calls.tell("startFaults", options),
       requestBy: (channel) => calls.tell("requestBy", channel && share(channel)),
@@ -66,6 +71,6 @@ export function localLink(
     channels: host.channels,
     faults: new FaultService(memory, host),
     returnPaths: new ReturnPathService(memory),
-    rehearse: async () => {},
+    rehearsal: { begin() {}, end() {} },
   };
 }

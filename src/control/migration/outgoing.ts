@@ -27,6 +27,7 @@ import {
   writePing,
   writeWanted,
 } from "#control/migration/postcopy-save.ts";
+import type { Rehearsal } from "#control/migration/link.ts";
 import { RamSaver } from "#control/migration/ram-save.ts";
 import type { WantedPages } from "#control/migration/return-path.ts";
 import type { ReturnPaths } from "#control/migration/return-path-service.ts";
@@ -41,7 +42,7 @@ import {
   writeRamStart,
   writeSections,
 } from "#control/migration/stream-save.ts";
-import type { StreamWriter } from "#control/migration/stream-writer.ts";
+import { StreamWriter } from "#control/migration/stream-writer.ts";
 import { Command, Mark, PAGE_BYTES, Ping } from "#control/migration/wire.ts";
 import type { MigrationMemory } from "#machine/migration-memory.ts";
 
@@ -54,6 +55,8 @@ const MEDIUM_TURN_BYTES = 64 * PAGE_BYTES;
 /** What the destination needs to run, as it is when the machine stops here: kept for a new connection. */
 type Handover = { readonly missing: Uint8Array; readonly sections: readonly SavedSection[] };
 const MS = 1e6;
+const HANDOVER_REHEARSALS = 8;
+const HANDOVER_PAUSE_NS = 20 * MS;
 
 /** Opens a connection to the destination. */
 export type Connect = () => Promise<ByteChannel>;
@@ -66,8 +69,7 @@ export type OutgoingOptions = {
   /** The destination waits for the rest. */
   readonly hurry: () => void;
   readonly returnPaths: ReturnPaths;
-  /** As of `Link`. */
-  readonly rehearse: () => Promise<void>;
+  readonly rehearsal: Rehearsal;
   /** They may change while it goes on. */
   readonly parameters: () => Parameters;
   /** The destination answers, if the connection goes both ways. */
@@ -216,7 +218,7 @@ export class OutgoingMigration {
   }
 
   async #stream(connect: Connect): Promise<void> {
-    const { clock, postcopy, rehearse } = this.#options;
+    const { clock, postcopy, rehearsal } = this.#options;
     const link = this.#link as SourceLink;
     const { out } = link;
     writeHeader(out);
@@ -226,7 +228,7 @@ export class OutgoingMigration {
     }
     if (postcopy) {
       writeAdvise(out);
-      void rehearse();
+      rehearsal.begin();
     }
     writeRamStart(out, this.#ram);
     this.#setupNs = clock.nowNs() - this.#startedNs;
@@ -280,8 +282,9 @@ export class OutgoingMigration {
 
   /** The destination runs while the rest of the pages follows: those that it wants first, then the others. */
   async #postcopy(link: SourceLink, connect: Connect): Promise<void> {
-    const { machine, memory } = this.#options;
+    const { machine, memory, rehearsal } = this.#options;
     const { out } = link;
+    rehearsal.end();
     // What is under way has gone out before the machine stands.
     await out.need(16);
     writePing(out, Ping.Drained);
@@ -289,11 +292,14 @@ export class OutgoingMigration {
     await link.untilPong(Ping.Drained);
     if (this.#options.preempt) link.addUrgent(await this.#connection(connect), this.#ram.state);
     this.#check();
-    // In vain, but the next time it is quick: V8 has seen the code.
-    await machine.saveSections(false);
+    await this.#rehearseHandover();
+    this.#check();
     await this.#switchover();
     await this.#stop();
     this.#precopyBytes = out.written;
+    const saving = machine.saveSections(false);
+    // Who waits for it hears of it.
+    saving.catch(() => {});
     await this.#sync();
     const missing = this.#ram.pendingPages();
     await writeDiscards(out, this.#ram, memory.blocks);
@@ -301,7 +307,7 @@ export class OutgoingMigration {
     writePing(out, Ping.Discarded);
     // The destination goes through them meanwhile.
     await out.flush();
-    const sections = await machine.saveSections(false);
+    const sections = await saving;
     // Until then the machine can go on here, whatever happens.
     await link.untilPong(Ping.Discarded);
     this.#check();
@@ -310,6 +316,18 @@ export class OutgoingMigration {
     this.#become("postcopy-active");
     await this.#untilSent(link, { missing, sections });
     this.#postcopyBytes = this.#written - this.#precopyBytes;
+  }
+
+  /** What is done while the machine stands, in vain and while it runs: the next time V8 has compiled it. */
+  async #rehearseHandover(): Promise<void> {
+    const { machine, memory, clock, timers } = this.#options;
+    const nowhere = new StreamWriter({ write: async () => {} });
+    for (let time = 0; time < HANDOVER_REHEARSALS; time++) {
+      await writeDiscards(nowhere, this.#ram, memory.blocks);
+      await writePackage(nowhere, await machine.saveSections(false));
+    }
+    // V8's compiler threads are done with it, too.
+    await new Promise<void>((resolve) => void timers.at(clock.nowNs() + HANDOVER_PAUSE_NS, resolve));
   }
 
   /** The package and the pages; over new connections when one breaks. */

@@ -68,8 +68,7 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
   let outgoing: OutgoingMigration | undefined;
   let incoming: IncomingMigration | undefined;
   let parameters: Parameters | undefined;
-  const { channels, faults, returnPaths } = host.link;
-  const rehearse = (): Promise<void> => host.link.rehearse();
+  const { channels, faults, returnPaths, rehearsal } = host.link;
   const functions: MigrationFunctions = {
     send(address: ChannelAddress, initial: Parameters, options: SendOptions) {
       parameters = initial;
@@ -80,13 +79,13 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
         machine,
         observer,
         returnPaths,
-        rehearse,
+        rehearsal,
         parameters: () => parameters ?? initial,
       });
       return outgoing.run(() => channels.connect(address));
     },
     listen(address: ChannelAddress, options: ReceiveOptions) {
-      incoming = new IncomingMigration({ ...options, ...host, channels, faults, rehearse, memory, machine, observer });
+      incoming = new IncomingMigration({ ...options, ...host, channels, faults, rehearsal, memory, machine, observer });
       return incoming.listen(address);
     },
     load: async () => incoming?.load(),
