@@ -171,10 +171,13 @@ export class PageFaultRing {
   }
   /** Sleeps until the word is no longer `word`, or not so long. Thread: one that may block. */
   sleep(waiter: number, word: number): void {
-    const record = this.#record(waiter);
-    if (!this.#futex) return void Atomics.wait(this.#words, record + PAGE, word);
-    Atomics.store(this.#words, record + BY_FUTEX, 1);
+    if (!this.#futex) return void Atomics.wait(this.#words, this.#record(waiter) + PAGE, word);
+    this.sleepsByFutex(waiter);
     this.#futex.wait(this.#pageWord(waiter), word);
+  }
+  /** It is woken so, where this object has a futex. */
+  sleepsByFutex(waiter: number): void {
+    if (this.#futex) Atomics.store(this.#words, this.#record(waiter) + BY_FUTEX, 1);
   }
   /** As `sleep`, for a thread that must not block. */
   async sleepAsync(waiter: number, word: number): Promise<void> {

@@ -117,6 +117,12 @@ export class PageFaults {
     }
   }
 
+  /** As `wait`, without its sleep: `isHere` tells the end. For who plays a vCPU and must not block. */
+  beginWait(vcpu: number, page: number, nowNs: number): void {
+    this.#ring.sleepsByFutex(vcpu);
+    if (!this.#publish(vcpu, page, nowNs)) this.#withdraw(vcpu);
+  }
+
   /** The machine stops: vCPUs that wait for a page look up and see that. Thread: machine. */
   rouse(): void {
     for (let vcpu = 0; vcpu < this.#vcpus; vcpu++) this.#ring.rouse(vcpu);

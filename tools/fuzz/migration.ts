@@ -141,7 +141,7 @@ async function load({ migration }: Board, channels: ByteChannel[], postcopy: boo
   const incoming = new IncomingMigration({
     hurry: () => {},
     faults: new FaultService(migration.ram, { clock }),
-    rehearse: async () => {},
+    rehearsal: { begin() {}, end() {} },
     freshBlocks: [],
     memory: migration.ram,
     machine: {

@@ -64,7 +64,7 @@ export function startSource({
     timers: nodeTimers(clock),
     hurry: () => {},
     returnPaths: new ReturnPathService(memory),
-    rehearse: async () => {},
+    rehearsal: { begin() {}, end() {} },
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     parameters: () => ({
       ...DEFAULT_PARAMETERS,

@@ -17,6 +17,7 @@ async function start({ thread: { memory, layout }, log, logConfig, port }: Migra
   const urgency = await runAtOnce();
   const duplicate = await openDuplicate();
   const { trace } = makeLog(logConfig, openSink(log));
+  const futex = await openFutex();
   const host = {
     clock: nodeClock(),
     sleep: (forNs: number) => new Promise<void>((resolve) => void setTimeout(resolve, forNs / 1e6)),
@@ -30,9 +31,10 @@ async function start({ thread: { memory, layout }, log, logConfig, port }: Migra
     askBy: askByDescriptor,
     urgency,
     helpers: openHelpers(),
+    futex,
     trace,
   };
-  runLinkThread(new MigrationMemory(memory, layout, await openFutex()), host, nodePort(port));
+  runLinkThread(new MigrationMemory(memory, layout, futex), host, nodePort(port));
 }
 
 parentPort?.once("message", (message: MigrationMessage) => void start(message));

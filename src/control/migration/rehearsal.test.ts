@@ -29,7 +29,7 @@ async function rehearsal(isOver: () => boolean) {
       clock: nodeClock(),
       sleep: async () => {},
       urgency: { raise: () => void urgency.push("raised"), lower: () => void urgency.push("lowered") },
-      channels: { pair },
+      channels: { ...nodeChannels(), pair },
     },
     isOver,
   );
@@ -39,20 +39,20 @@ async function rehearsal(isOver: () => boolean) {
 test.skipIf(!sockets)("a rehearsal asks for each page and sends it, and does not go before other threads", async () => {
   const { messages, urgency } = await rehearsal(() => false);
   // Requests, pages, and what else the destination says.
-  expect(messages).toBe(2 * 40 * 256 + 40);
+  expect(messages).toBe(2 * 40 * 256 + 2 * 40);
   expect(urgency).toEqual(["lowered", "raised"]);
 });
 
 test.skipIf(!sockets)("it ends when it is in the way", async () => {
   let looks = 0;
   const { messages, urgency } = await rehearsal(() => (looks += 1) > 100);
-  expect(messages).toBeGreaterThan(100);
+  expect(messages).toBeGreaterThan(50);
   expect(messages).toBeLessThan(200);
   expect(urgency).toEqual(["lowered", "raised"]);
 });
 
 test("where there are no such connections it is over at once", async () => {
   const pair = async (): Promise<undefined> => undefined;
-  const host = { clock: nodeClock(), sleep: async () => {}, channels: { pair } };
+  const host = { clock: nodeClock(), sleep: async () => {}, channels: { ...nodeChannels(), pair } };
   await expect(rehearse(host, () => false)).resolves.toBeUndefined();
 });

@@ -10,13 +10,16 @@ import { RamSaver } from "#control/migration/ram-save.ts";
 import { ReturnPathWriter } from "#control/migration/return-path.ts";
 import { ReturnPathService } from "#control/migration/return-path-service.ts";
 import { PAGE_BYTES } from "#control/migration/wire.ts";
-import type { ByteChannel, Channels, Urgency } from "#core/host.ts";
+import type { ByteChannel, Channels, Futex, Urgency } from "#core/host.ts";
 import { NO_TRACE } from "#core/trace.ts";
 import { layoutMemory, type MemoryLayout } from "#cpu/vcpu/layout.ts";
 import { MigrationMemory } from "#machine/migration-memory.ts";
 import { type AskBy, PageFaults } from "#machine/page-faults.ts";
 
 const PAGES = 256;
+const VCPUS = 2;
+/** Of so many pages one is zero. */
+const ZERO_PAGES = 4;
 /** So many times over connections and objects of their own, so that the engine does not take one set of them for all. */
 const SESSIONS = 4;
 /** Of each session; behind each the engine's last compiler has time for what it was given. */
@@ -25,7 +28,8 @@ const PAUSE_NS = 15e6;
 const BLOCK = { name: "rehearsal", sizeBytes: PAGES * PAGE_BYTES };
 
 export type RehearsalHost = FaultHost & {
-  readonly channels: Pick<Channels, "pair">;
+  readonly channels: Pick<Channels, "pair" | "turn">;
+  readonly futex?: Futex | undefined;
   /** As of `MachineHost`. */
   askBy?(layout: MemoryLayout): AskBy;
   sleep(forNs: number): Promise<void>;
@@ -64,11 +68,12 @@ async function wantAll(
   [near, far]: Pair,
   [urgentNear, urgentFar]: Pair,
 ): Promise<void> {
-  const [here, there] = [scratchMemory(1), scratchMemory(0)];
-  const layout = layoutMemory(1, [BLOCK]);
-  const waiters = new PageFaults(here.memory, layout, { ask: host.askBy?.(layout) });
+  const { futex } = host;
+  const [here, there] = [scratchMemory(VCPUS, futex), scratchMemory(0)];
+  const layout = layoutMemory(VCPUS, [BLOCK]);
+  const waiters = new PageFaults(here.memory, layout, { ask: host.askBy?.(layout), futex });
   const ram = new RamSaver(there);
-  new Uint8Array(there.memory, ...rangeOf(there)).fill(1);
+  fill(new Uint8Array(there.memory, ...rangeOf(there)));
   const returnPaths = new ReturnPathService(there);
   returnPaths.sendWanted(far, urgentFar, ram.state);
   const faults = new FaultService(here, { ...host, openRequests: ownRequests });
@@ -77,20 +82,36 @@ async function wantAll(
   faults.start({ blocks: [BLOCK], blocktime });
   const nothing = (): void => {};
   const ends = [
-    returnPaths.read(far, { pong: nothing, wanted: nothing, received: nothing, resumed: nothing }),
+    returnPaths.read(far, {
+      pong: nothing,
+      wanted: nothing,
+      // Something comes while nobody reads.
+      received: () => host.channels.turn(),
+      resumed: nothing,
+    }),
     faults.loadUrgent(urgentNear),
   ];
   // They end with their connections.
   for (const end of ends) end.catch(nothing);
   const first = here.faults.pageOf(rangeOf(here)[0]);
+  /** Most are wanted by vCPUs, at the same time; the first ones of all by a device. */
+  const want = async (page: number): Promise<void> => {
+    if (page === first) await waiters.want(page, host.clock.nowNs());
+    for (let vcpu = 0; vcpu < VCPUS; vcpu++) waiters.beginWait(vcpu, page + vcpu, host.clock.nowNs());
+    for (let vcpu = 0; vcpu < VCPUS; vcpu++) {
+      while (!here.faults.isHere(page + vcpu) && !isOver()) await host.channels.turn();
+    }
+  };
   const all = async (): Promise<void> => {
     for (let round = 0; round < ROUNDS && !isOver(); round++) {
       // What comes in between belongs to it.
-      await new ReturnPathWriter(near).pong(round);
+      const back = new ReturnPathWriter(near);
+      await back.pong(round);
+      await back.received({ name: BLOCK.name, bits: new Uint8Array(PAGES / 8) });
       ram.sendAllBut(BLOCK.name, new Uint8Array(PAGES / 8));
       here.faults.expect(first, PAGES);
       faults.requestBy(near);
-      for (let page = first; page < first + PAGES && !isOver(); page++) await waiters.want(page, host.clock.nowNs());
+      for (let page = first; page < first + PAGES && !isOver(); page += VCPUS) await want(page);
       if (!isOver()) await host.sleep(PAUSE_NS);
     }
   };
@@ -109,10 +130,15 @@ function ownRequests(channel: ByteChannel): RequestsDescriptor | undefined {
 }
 
 /** Of a machine that never runs. */
-function scratchMemory(vcpus: number): MigrationMemory {
+function scratchMemory(vcpus: number, futex?: Futex): MigrationMemory {
   const layout = layoutMemory(vcpus, [BLOCK]);
   const pages = layout.totalBytes / 65_536;
-  return new MigrationMemory(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }), layout);
+  return new MigrationMemory(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }), layout, futex);
+}
+
+function fill(memory: Uint8Array): void {
+  memory.fill(1);
+  for (let at = 0; at < memory.length; at += ZERO_PAGES * PAGE_BYTES) memory.fill(0, at, at + PAGE_BYTES);
 }
 
 function rangeOf({ blocks }: MigrationMemory): [number, number] {

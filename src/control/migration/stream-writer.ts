@@ -9,7 +9,7 @@ const PIECE_BYTES = 1 << 20;
 export type StreamRoom = {
   /** Two pieces. */
   readonly streamRoom: Uint8Array;
-  copy(to: Uint8Array, at: number, from: Uint8Array): void;
+  readonly copy: (to: Uint8Array, at: number, from: Uint8Array) => void;
 };
 
 export class StreamWriter {
