@@ -30,6 +30,8 @@ const NOT_HERE =
   "the machine has not come: if the source says 'failed' it runs there, and this process can only be ended (quit)";
 /** How long a source may go on that was told that its machine cannot be loaded. */
 const REFUSED_NS = 1e9;
+/** Loading takes a few milliseconds. */
+const LOAD_FIRST_NS = 20e6;
 
 export type IncomingOptions = {
   readonly memory: MigrationMemory;
@@ -299,31 +301,41 @@ export class IncomingMigration {
     if (this.#postcopy.isListening) this.#request();
   }
 
-  #packaged(bytes: Uint8Array): void {
+  /** The machine comes first: it and the stream would wait for each other's turns. Not for long, lest it waits for a page. */
+  async #packaged(bytes: Uint8Array): Promise<void> {
     this.#handedOver();
     // One that comes again is here already.
     this.#package ??= this.#loadPackage(bytes);
-    this.#package.catch((error: Error) => {
+    const loaded = this.#package.catch((error: Error) => {
       if (this.#fatal) return;
       this.#fatal = error;
       void this.#refuse();
     });
+    await this.#atMost(LOAD_FIRST_NS, loaded);
+  }
+  /** Resolves with `end`, or when it takes longer. */
+  async #atMost(forNs: number, end: Promise<void>): Promise<void> {
+    const { clock, timers } = this.#options;
+    let cancel: () => void = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = timers.at(clock.nowNs() + forNs, resolve);
+    });
+    await Promise.race([end, late]);
+    cancel();
   }
 
   /** Tells the source that its machine cannot be loaded, and waits until it has gone: it must hear that before the end. */
   async #refuse(): Promise<void> {
-    const [channel, back, { clock, timers }] = [this.#channel, this.#back, this.#options];
+    const [channel, back] = [this.#channel, this.#back];
     if (channel && back) {
-      let cancel: () => void = () => {};
-      const late = new Promise<void>((resolve) => {
-        cancel = timers.at(clock.nowNs() + REFUSED_NS, resolve);
-      });
-      const gone = (async () => {
+      const gone = async (): Promise<void> => {
         await back.shut(1);
         while (await channel.read());
-      })().catch(() => {});
-      await Promise.race([gone, late]);
-      cancel();
+      };
+      await this.#atMost(
+        REFUSED_NS,
+        gone().catch(() => {}),
+      );
     }
     if (this.#channel === channel) this.#abort();
     else channel?.abort();
@@ -348,7 +360,7 @@ export class IncomingMigration {
           await this.#options.machine.runLoaded(this.#options.autostart);
         } else await this.#command(command, data);
       },
-      packaged: () => {
+      packaged: async () => {
         throw new MigrationError("a package in a package");
       },
     });

@@ -21,8 +21,8 @@ export type StreamSink = {
   loadSection(head: SectionHead, bytes: Uint8Array): Promise<number | undefined>;
   /** A command other than the package, whose data has the right length. Throws or rejects with `MigrationError`. */
   command(command: number, data: Uint8Array): Promise<void> | void;
-  /** The stream within the package, whole. */
-  packaged(bytes: Uint8Array): void;
+  /** The stream within the package, whole; what follows it is read when this resolves. */
+  packaged(bytes: Uint8Array): Promise<void>;
 };
 
 /** The machine's type as the source calls it; QEMU's aliases of versioned types begin with it. */
@@ -193,7 +193,7 @@ export class StreamLoader {
       throw new MigrationError(`the machine's state in the stream has ${lengthBytes} bytes, which is too much`);
     }
     await reader.need(lengthBytes);
-    this.#sink.packaged(reader.bytes(lengthBytes).slice());
+    await this.#sink.packaged(reader.bytes(lengthBytes).slice());
   }
 
   /** The source's own description behind EOF, which nothing here needs; a stream that is told to be without has none. */
