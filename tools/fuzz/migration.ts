@@ -16,7 +16,7 @@ import {
   writePing,
 } from "#control/migration/postcopy-save.ts";
 import { RamSaver } from "#control/migration/ram-save.ts";
-import { loadSection } from "#control/migration/section-load.ts";
+import { loadSections } from "#control/migration/section-load.ts";
 import {
   writeCommand,
   writeEnd,
@@ -145,7 +145,7 @@ async function load({ migration }: Board, channels: ByteChannel[], postcopy: boo
     freshBlocks: [],
     memory: migration.ram,
     machine: {
-      loadSection: async (head, bytes) => loadSection(migration, head, bytes),
+      loadSections: async (head, bytes) => loadSections(migration, head, bytes),
       runLoaded: async () => migration.finishLoad(),
     },
     channels: {

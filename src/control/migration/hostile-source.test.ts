@@ -4,7 +4,7 @@ import { Board } from "../../../tools/fuzz/board.ts";
 import { ScriptedChannel, until } from "../../../tools/support/scripted-channel.ts";
 import { FaultService } from "#control/migration/fault-service.ts";
 import { IncomingMigration } from "#control/migration/incoming.ts";
-import { loadSection, type SectionHead } from "#control/migration/section-load.ts";
+import { loadSections, type NumberedHead } from "#control/migration/section-load.ts";
 import { type SavedSection, saveSections } from "#control/migration/machine-functions.ts";
 import { MigrationError } from "#control/migration/migration-error.ts";
 import {
@@ -109,7 +109,7 @@ function discard(
 }
 
 /** A destination, and its first connection. `load` stands for what loads a section. */
-async function start({ preempt = false, load = loadSection } = {}) {
+async function start({ preempt = false, load = loadSections } = {}) {
   const board = new Board();
   const { migration, layout } = board;
   const { ram: memory } = migration;
@@ -127,7 +127,7 @@ async function start({ preempt = false, load = loadSection } = {}) {
     freshBlocks: [],
     memory,
     machine: {
-      loadSection: async (head: SectionHead, bytes: Uint8Array) => load(migration, head, bytes),
+      loadSections: async (head: NumberedHead, bytes: Uint8Array) => load(migration, head, bytes),
       runLoaded: async () => void (machine.isRunning = true),
     },
     channels: {

@@ -35,7 +35,7 @@ const LOAD_FIRST_NS = 20e6;
 
 export type IncomingOptions = {
   readonly memory: MigrationMemory;
-  readonly machine: Pick<MigratingMachine, "loadSection" | "runLoaded">;
+  readonly machine: Pick<MigratingMachine, "loadSections" | "runLoaded">;
   readonly channels: Pick<Channels, "listen">;
   readonly faults: Faults;
   /** As of `Link`. */
@@ -236,7 +236,7 @@ export class IncomingMigration {
     return {
       blocks: this.#blocks,
       pages: new RamLoader(this.#blocks, this.#place),
-      loadSection: (head, bytes) => this.#options.machine.loadSection(head, bytes),
+      loadSections: (head, bytes) => this.#options.machine.loadSections(head, bytes),
       command: (command, data) => this.#command(command, data),
       packaged: (bytes) => this.#packaged(bytes),
     };

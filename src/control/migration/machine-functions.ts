@@ -2,7 +2,7 @@
  * What the migration's thread asks of the machine's: stop and start, and the state of everything that is not RAM.
  * Thread: machine.
  */
-import { loadSection, type SectionHead } from "#control/migration/section-load.ts";
+import { type LoadedSections, loadSections, type NumberedHead, type SectionHead } from "#control/migration/section-load.ts";
 import type { MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
 import type { RunState } from "#control/run-state.ts";
 import type { SectionDescription } from "#core/vmstate.ts";
@@ -17,8 +17,8 @@ export type MigratingMachine = {
   start(): Promise<void>;
   /** With their descriptions if `isDescribed`, which takes longer than the state itself. */
   saveSections(isDescribed: boolean): Promise<readonly SavedSection[]>;
-  /** As `loadSection`. */
-  loadSection(head: SectionHead, bytes: Uint8Array): Promise<number | undefined>;
+  /** As `loadSections`. */
+  loadSections(head: NumberedHead, bytes: Uint8Array): Promise<LoadedSections | undefined>;
   /** Everything is loaded: the machine runs on if it ran at the source and `autostart` says so. */
   runLoaded(autostart: boolean): Promise<void>;
 };
@@ -39,7 +39,7 @@ export function machineFunctions(machine: Machine, run: RunState): MigratingMach
     },
     start: () => machine.start(),
     saveSections: async (isDescribed) => saveSections(port, isDescribed),
-    loadSection: async (head, bytes) => loadSection(port, head, bytes),
+    loadSections: async (head, bytes) => loadSections(port, head, bytes),
     async runLoaded(autostart) {
       port.finishLoad();
       if (autostart && port.runState === "running") await machine.start();

@@ -8,7 +8,7 @@
  */
 import { MigrationError } from "#control/migration/migration-error.ts";
 import type { RamBlocks, RamLoader } from "#control/migration/ram-load.ts";
-import type { SectionHead } from "#control/migration/section-load.ts";
+import type { LoadedSections, NumberedHead } from "#control/migration/section-load.ts";
 import type { StreamReader } from "#control/migration/stream-reader.ts";
 import { Command, MAGIC, Mark, RAM_SECTION, STREAM_VERSION } from "#control/migration/wire.ts";
 
@@ -17,8 +17,8 @@ export type StreamSink = {
   readonly blocks: RamBlocks;
   /** Pages of this connection. */
   readonly pages: RamLoader;
-  /** As `loadSection`. */
-  loadSection(head: SectionHead, bytes: Uint8Array): Promise<number | undefined>;
+  /** As `loadSections`. */
+  loadSections(head: NumberedHead, bytes: Uint8Array): Promise<LoadedSections | undefined>;
   /** A command other than the package, whose data has the right length. Throws or rejects with `MigrationError`. */
   command(command: number, data: Uint8Array): Promise<void> | void;
   /** The stream within the package, whole; what follows it is read when this resolves. */
@@ -141,19 +141,22 @@ export class StreamLoader {
       this.#started.add(id);
       await this.#sink.blocks.read(reader);
       await this.#sink.pages.load(reader);
-    } else await this.#section({ name, instanceId, version });
-    await this.#footer(id);
+      await this.#footer(id);
+    } else await this.#footer(await this.#sections({ id, name, instanceId, version }));
   }
 
-  /** A section says nothing of its length: it is tried with what has come, and again when more has. */
-  async #section(head: SectionHead): Promise<void> {
+  /**
+   * A section says nothing of its length: it is tried with what has come, and again when more has. Those that have come
+   * behind it are loaded at once; resolves with the last one's number.
+   */
+  async #sections(head: NumberedHead): Promise<number> {
     const reader = this.#reader;
     for (let mostBytes = SECTION_BYTES; ; ) {
       const bytes = reader.peek(mostBytes);
-      const lengthBytes = await this.#sink.loadSection(head, bytes);
-      if (lengthBytes !== undefined) {
-        reader.bytes(lengthBytes);
-        return;
+      const loaded = await this.#sink.loadSections(head, bytes);
+      if (loaded) {
+        reader.bytes(loaded.lengthBytes);
+        return loaded.id;
       }
       if (bytes.length >= SECTION_LIMIT_BYTES) {
         throw new MigrationError(`section '${head.name}' is longer than ${SECTION_LIMIT_BYTES} bytes`);

@@ -115,7 +115,7 @@ export function runMigrationThread(data: MigrationThreadData, host: MigrationThr
     stop: () => calls.call("stop"),
     start: () => calls.call("start"),
     saveSections: (isDescribed) => calls.call("saveSections", isDescribed),
-    loadSection: (head, bytes) => calls.call("loadSection", head, bytes),
+    loadSections: (head, bytes) => calls.call("loadSections", head, bytes),
     runLoaded: (autostart) => calls.call("runLoaded", autostart),
   };
   const observer: MigrationObserver = {
