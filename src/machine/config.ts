@@ -35,8 +35,8 @@ export type MachineConfig = {
   readonly uuid?: string;
   /** Do not start the vCPUs (`-S`). */
   readonly startStopped: boolean;
-  /** The machine's state comes from elsewhere (`-incoming`, `-loadvm`): it does not start by itself. */
-  readonly incoming?: boolean;
+  /** The machine's state comes from elsewhere, `-incoming` or `-loadvm`: it does not start by itself. */
+  readonly incoming?: "stream" | "snapshot";
   /** What a guest's reset request does. */
   readonly onReboot: "reset" | "shutdown";
   /** What a guest's poweroff does: "pause" is `-no-shutdown`. */

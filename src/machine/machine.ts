@@ -106,7 +106,7 @@ export class Machine {
     const machine = new Machine(config, files, host);
     await machine.#startThreads();
     await machine.#untilStopped(machine.#blocks.length);
-    machine.migration.isLoading = config.incoming === true;
+    machine.migration.isLoading = config.incoming !== undefined;
     machine.#power();
     // Not before: the reset would lose what has been typed already.
     machine.#attachConsole(config.serials[0]);

@@ -1,7 +1,6 @@
 /**
  * What a vCPU's thread does: runs guest code, serves requests, parks.
  */
-import type { Clock, Futex, Urgency } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import type { SharedLock } from "#core/shared-lock.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
@@ -15,7 +14,7 @@ import { describeHart, hartObserver } from "#cpu/isa/riscv/hart-log.ts";
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { MmioCaller } from "#machine/mmio-mailbox.ts";
-import { type AskBy, PageFaults } from "#machine/page-faults.ts";
+import { type PageWaitHost, PageWait, rehearsePageWaits } from "#machine/page-wait.ts";
 import { VcpuPark } from "#machine/vcpu-park.ts";
 import { runtimeSetup } from "#machine/runtime-setup.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
@@ -36,21 +35,21 @@ export type ThreadData = {
 /** Modules that are offered before a vCPU that sleeps is woken for them. */
 const OFFERS_A_WAKEUP = 64;
 
+/** In each of them the engine's compiler has time. */
+const REHEARSAL_PAUSE_MS = 10;
+
 /** What a thread has of its host. */
-export type ThreadHost = {
-  readonly clock: Clock;
+export type ThreadHost = Omit<PageWaitHost, "urgency"> & {
   /** Where the log goes; absent when there is none. */
   readonly log?: LogSink | undefined;
-  /** For `PageFaults`; absent where who waits for a page does not ask for it. */
-  askBy?(layout: MemoryLayout): AskBy;
-  readonly futex?: Futex | undefined;
 };
 /** What a vCPU's thread has beyond that: what its host's engine can do, and the runtime made for the machine. */
 export type VcpuThreadHost = ThreadHost & {
   readonly features: EngineFeatures;
   readonly runtime: CompiledRuntime;
-  /** For a vCPU that waits for a page, so that it asks and runs on without waiting for a processor; absent where there is none. */
-  readonly urgency?: Urgency | undefined;
+  readonly urgency?: PageWaitHost["urgency"];
+  /** A descriptor that takes whatever is written and keeps nothing; absent where nothing is rehearsed. */
+  readonly nowhere?: number | undefined;
   /** To and from the threads of the machine's other vCPUs; absent where there are none. */
   readonly exchange?: RegionExchange | undefined;
 };
@@ -58,7 +57,7 @@ export type VcpuThreadHost = ThreadHost & {
 /** Runs a vCPU until the machine quits; `ready` is called once it could start. Thread: its own. */
 export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => void): void {
   const { memory, config } = data;
-  const { clock, features, runtime, exchange, urgency } = host;
+  const { clock, features, runtime, exchange } = host;
   const log = makeLog(config.log, host.log);
   const layout = virtLayout(config);
   const words = new Int32Array(memory.buffer);
@@ -70,36 +69,16 @@ export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => voi
   const isa = riscvIsa(extensions);
   const hartLog = { log, isa, memory: memory.buffer, block, hart: data.vcpu };
   const park = new VcpuPark(words, block, data.vcpu, log.trace);
-  const faults = new PageFaults(memory.buffer, layout, { ask: host.askBy?.(layout), futex: host.futex });
-  const blocked = new DataView(memory.buffer, block);
-  const awaitPage = (page: number): void => {
-    const sinceNs = clock.nowNs();
-    urgency?.raise();
-    park.enter("page");
-    let waited = false;
-    let untilNs = sinceNs;
-    try {
-      waited = faults.wait(data.vcpu, page, sinceNs, () => park.untilRunning());
-      untilNs = clock.nowNs();
-    } finally {
-      park.leave();
-      urgency?.lower();
-    }
-    if (!waited) return;
-    blocked.setFloat64(VCPU.blockedNs, blocked.getFloat64(VCPU.blockedNs, true) + untilNs - sinceNs, true);
-    blocked.setInt32(VCPU.blockedCount, blocked.getInt32(VCPU.blockedCount, true) + 1, true);
-    log.trace.postcopy_vcpu_down?.(data.vcpu, Math.floor(sinceNs));
-    log.trace.postcopy_vcpu_up?.(data.vcpu, Math.floor(untilNs));
-  };
+  const pageWait = new PageWait({ memory: memory.buffer, layout, vcpu: data.vcpu, park, trace: log.trace }, host);
   const ports: VcpuPorts = {
-    ...devicePorts(new MmioCaller(memory.buffer, block, awaitPage), devices, () => {
+    ...devicePorts(new MmioCaller(memory.buffer, block, (page) => pageWait.page(page)), devices, () => {
       // A write to flash may have taken its memory out of the address space.
       const index = (block + VCPU.request) >>> 2;
       if (Atomics.and(words, index, ~Request.FlushTlb) & Request.FlushTlb) vcpu.memoryChanged();
     }),
     timeTicks: () => machineClock.ticks(),
     machineNs: () => Math.floor(machineClock.nowNs()),
-    pageMissing: (host) => awaitPage(faults.pageOf(host)),
+    pageMissing: (at) => pageWait.at(at),
     stimecmpChanged: supervisorTimer(memory.buffer, block, data.vcpu, machineClock, deadlines, devices.lock),
   };
   const vcpu: Vcpu = new Vcpu(memory, layout, data.vcpu, isa, observedPorts(ports, data.vcpu, log), {
@@ -125,6 +104,12 @@ export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => voi
   };
   reset();
   ready();
+  if (config.incoming === "stream" && host.nowhere !== undefined) {
+    rehearsePageWaits(host, layout.vcpuCount, host.nowhere, () => {
+      Atomics.wait(words, CONTROL.running, 0, REHEARSAL_PAUSE_MS);
+      return Atomics.load(words, CONTROL.running) === 0;
+    });
+  }
   loop(vcpu, words, block, reset, () => ports.stimecmpChanged(), park);
 }
 

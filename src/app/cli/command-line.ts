@@ -145,7 +145,8 @@ function finish(draft: Draft): CommandLine {
     ...(draft.name === undefined ? {} : { name: draft.name }),
     ...(draft.uuid === undefined ? {} : { uuid: draft.uuid }),
     startStopped: draft.startStopped,
-    ...(draft.incoming === undefined && draft.loadvm === undefined ? {} : { incoming: true }),
+    ...(draft.incoming === undefined ? {} : { incoming: "stream" }),
+    ...(draft.loadvm === undefined ? {} : { incoming: "snapshot" }),
     onReboot: draft.onReboot,
     onShutdown: draft.onShutdown,
   };

@@ -1,4 +1,6 @@
 /** The thread of a vCPU. */
+import { openSync } from "node:fs";
+import { devNull } from "node:os";
 import { BroadcastChannel, type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { type StartMessage, threadHost } from "#app/thread-host.ts";
 import { makeLog } from "#core/log.ts";
@@ -11,7 +13,9 @@ async function start({ thread, log, engine, exchange }: StartMessage): Promise<v
   const toldMs = performance.now();
   const { incoming } = thread.config;
   const [urgency, futex] = incoming ? await Promise.all([openUrgency(Urgent.Waiter), openFutex()]) : [];
-  const host = { ...threadHost(log), urgency, futex };
+  // It stays open: the thread ends with the process.
+  const nowhere = incoming === "stream" ? openSync(devNull, "w") : undefined;
+  const host = { ...threadHost(log), urgency, futex, nowhere };
   runVcpu(thread, { ...host, ...engine, exchange: exchange === undefined ? undefined : openExchange(exchange) }, () => {
     const event = makeLog(thread.config.log, host.log).trace.startup_step;
     if (event) {
