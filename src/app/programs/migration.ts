@@ -14,7 +14,7 @@ import { openFutex } from "#platform/node/futex.ts";
 import { openUrgency, raisePriority, Urgent } from "#platform/node/priority.ts";
 
 /** A machine that lacks its pages does not get on, however much of a processor it has. */
-const HURRY_STEPS = 10;
+const HURRY_STEPS = 13;
 
 type Opened = {
   readonly duplicate: Duplicate | undefined;
