@@ -75,15 +75,16 @@ const MOST_VCPUS = 8;
 
 /**
  * Waits for pages that come at once, in a machine of its own, so that the engine has compiled it when the first one is
- * missing. `nowhere` is a descriptor that takes requests; `pause` is called now and then, and says whether to go on.
+ * missing. `nowhere` is a descriptor that takes requests; `pause` is called now and then, and says whether to go on. Throws
+ * `RangeError` when the host has no room for it.
  */
 export function rehearsePageWaits(host: PageWaitHost, vcpus: number, nowhere: number, pause: () => boolean): void {
   const { futex } = host;
   // Without it nobody could place a page: the thread sleeps in the engine.
   if (!futex || vcpus > MOST_VCPUS) return;
   const layout = layoutMemory(1, [{ name: "rehearsal", sizeBytes: PAGES * PAGE_BYTES }]);
-  const wasmPages = layout.totalBytes / 65_536;
-  const { buffer: memory } = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages, shared: true });
+  // Nearly nothing of it is touched.
+  const memory = new SharedArrayBuffer(layout.totalBytes);
   const words = new Int32Array(memory);
   Atomics.store(words, CONTROL.running, 1);
   const placer = new PageFaults(memory, layout, { futex });

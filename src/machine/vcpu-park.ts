@@ -11,6 +11,9 @@ export class VcpuPark {
   readonly #vcpu: number;
   readonly #trace: Trace;
 
+  /** Done once, when the vCPU has stopped and counts as that; it returns soon when the machine runs. */
+  meanwhile: (() => void) | undefined;
+
   constructor(words: Int32Array, block: number, vcpu: number, trace: Trace) {
     this.#words = words;
     this.#parked = (block + VCPU.park) >>> 2;
@@ -39,6 +42,9 @@ export class VcpuPark {
     const words = this.#words;
     Atomics.add(words, CONTROL.stoppedVcpus, 1);
     Atomics.notify(words, CONTROL.stoppedVcpus);
+    const { meanwhile } = this;
+    this.meanwhile = undefined;
+    meanwhile?.();
     while (Atomics.load(words, CONTROL.running) === 0) Atomics.wait(words, CONTROL.running, 0);
     Atomics.sub(words, CONTROL.stoppedVcpus, 1);
     Atomics.notify(words, CONTROL.stoppedVcpus);

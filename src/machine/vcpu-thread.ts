@@ -104,13 +104,21 @@ export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => voi
   };
   reset();
   ready();
-  if (config.incoming === "stream" && host.nowhere !== undefined) {
-    rehearsePageWaits(host, layout.vcpuCount, host.nowhere, () => {
+  if (config.incoming === "stream") park.meanwhile = () => rehearse(host, layout.vcpuCount, words);
+  loop(vcpu, words, block, reset, () => ports.stimecmpChanged(), park);
+}
+
+/** Until the machine runs; not where the host has no room for it. */
+function rehearse(host: VcpuThreadHost, vcpus: number, words: Int32Array): void {
+  if (host.nowhere === undefined) return;
+  try {
+    rehearsePageWaits(host, vcpus, host.nowhere, () => {
       Atomics.wait(words, CONTROL.running, 0, REHEARSAL_PAUSE_MS);
       return Atomics.load(words, CONTROL.running) === 0;
     });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
   }
-  loop(vcpu, words, block, reset, () => ports.stimecmpChanged(), park);
 }
 
 /** Tells the other vCPUs of what is offered; those that sleep are woken now and then, so that it does not pile up. */

@@ -48,10 +48,18 @@ export function startSource({
   memory.dirty.collect(0, memory.dirty.pages, new Uint8Array(memory.dirty.pages));
   for (let i = 0; i < RAM_BYTES; i += 4) board.ram[i] = 1 + (i >>> 12);
   memory.dirty.mark(memory.blocks[0]?.host ?? 0, RAM_BYTES);
+  /** What was asked of the machine. */
+  const asked: string[] = [];
   const machine = {
     isRunning: true,
-    saveSections: async () => saveSections(board.migration),
-    stop: async () => void (machine.isRunning = false),
+    saveSections: async () => {
+      asked.push(machine.isRunning ? "save in vain" : "save");
+      return saveSections(board.migration);
+    },
+    stop: async () => {
+      asked.push("stop");
+      machine.isRunning = false;
+    },
     start: async () => void (machine.isRunning = true),
   };
   const clock = nodeClock();
@@ -88,5 +96,5 @@ export function startSource({
   const over = outgoing.run(connect ?? open);
   if (!connect) for (const value of pongs) wires[0]?.pong(value);
   const wire = wires[0] ?? new ScriptedChannel();
-  return { board, machine, wire, wires, open, outgoing, statuses, over };
+  return { board, machine, asked, wire, wires, open, outgoing, statuses, over };
 }

@@ -29,6 +29,7 @@ import { StreamWriter } from "#control/migration/stream-writer.ts";
 import { Command, Mark, Ping, RamFlag } from "#control/migration/wire.ts";
 import { ByteWriter } from "#core/bytes.ts";
 import { CONTROL } from "#cpu/vcpu/layout.ts";
+import type { MigrationMemory } from "#machine/migration-memory.ts";
 import { nodeClock, nodeTimers } from "#platform/node/clock.ts";
 
 const RAM = "riscv_virt_board.ram";
@@ -108,26 +109,33 @@ function discard(
   return command(Command.PostcopyRamDiscard, data.finish());
 }
 
-/** A destination, and its first connection. `load` stands for what loads a section. */
-async function start({ preempt = false, load = loadSections } = {}) {
+/** A destination, and its first connection. `load` stands for what loads sections, when `present` resolves. */
+async function start({
+  preempt = false,
+  load = loadSections,
+  present = async (_memory: MigrationMemory): Promise<void> => {},
+} = {}) {
   const board = new Board();
   const { migration, layout } = board;
   const { ram: memory } = migration;
   new Uint8Array(memory.memory, layout.missingMap, layout.ramStart - layout.missingMap).fill(0);
   new Int32Array(memory.memory)[CONTROL.missingPages] = 0;
   const statuses: MigrationStatus[] = [];
-  const machine = { isRunning: false, rehearsals: 0 };
+  const machine = { isRunning: false, rehearsals: 0, rehearsed: 0 };
   /** Who has come to the last listener. */
   let arrived: ScriptedChannel[] = [];
   const clock = nodeClock();
   const incoming = new IncomingMigration({
     hurry: () => {},
     faults: new FaultService(memory, { clock }),
-    rehearsal: { begin: () => void (machine.rehearsals += 1), end() {} },
+    rehearsal: { begin: () => void (machine.rehearsals += 1), end: () => void (machine.rehearsed += 1) },
     freshBlocks: [],
     memory,
     machine: {
-      loadSections: async (head: NumberedHead, bytes: Uint8Array) => load(migration, head, bytes),
+      loadSections: async (head: NumberedHead, bytes: Uint8Array) => {
+        await present(memory);
+        return load(migration, head, bytes);
+      },
       runLoaded: async () => void (machine.isRunning = true),
     },
     channels: {
@@ -188,7 +196,29 @@ test("a postcopy that is announced again and again is rehearsed once", async () 
   await until(() => machine.isRunning);
   await say(wire, GOOD.pages, GOOD.end);
   await loaded;
-  expect(machine.rehearsals).toBe(1);
+  expect([machine.rehearsals, machine.rehearsed]).toEqual([1, 1]);
+});
+
+test("a rehearsal is over before the source stops its machine, if that says so", async () => {
+  const { wire, say, machine } = await start();
+  await say(wire, GOOD.begin);
+  await until(() => machine.rehearsals === 1);
+  expect(machine.rehearsed).toBe(0);
+  await say(wire, ping(Ping.Drained));
+  await until(() => machine.rehearsed === 1);
+});
+
+test("the machine is loaded before what follows it is read, unless it waits for that", async () => {
+  const order: string[] = [];
+  const ready = await start({ present: async (memory) => void order.push(`${memory.faults.missingCount} missing`) });
+  await ready.say(ready.wire, ...handedOver, GOOD.package, GOOD.pages, GOOD.end);
+  await ready.loaded;
+  expect(order).toEqual([`${PAGES} missing`]);
+
+  const waits = await start({ present: (memory) => until(() => memory.faults.missingCount === 0) });
+  await waits.say(waits.wire, ...handedOver, GOOD.package, GOOD.pages, GOOD.end);
+  await waits.loaded;
+  expect(waits.machine.isRunning).toBe(true);
 });
 
 const bad = (name: string, block: string, ...ranges: readonly (readonly [number, number])[]) =>

@@ -2,7 +2,12 @@
  * What the migration's thread asks of the machine's: stop and start, and the state of everything that is not RAM.
  * Thread: machine.
  */
-import { type LoadedSections, loadSections, type NumberedHead, type SectionHead } from "#control/migration/section-load.ts";
+import {
+  type LoadedSections,
+  loadSections,
+  type NumberedHead,
+  type SectionHead,
+} from "#control/migration/section-load.ts";
 import type { MigrationInfo, MigrationStatus } from "#control/migration/status.ts";
 import type { RunState } from "#control/run-state.ts";
 import type { SectionDescription } from "#core/vmstate.ts";
