@@ -12,7 +12,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { COMMAND } from "../../tests/guest.ts";
 import { qemu11 } from "./qemu.ts";
-import { type Emulator, type MigrateInfo, type Move, move, Vm } from "./vm.ts";
+import { type Emulator, type MigrateInfo, type Move, type Moved, move, Vm } from "./vm.ts";
 
 const MIB = 1 << 20;
 export const BOARD = { smp: 2, memory: "512M" };
@@ -32,7 +32,10 @@ export type PostcopyFigures = {
   readonly vcpuBlocktimeMs: readonly number[];
   /** From a fault to its page, on average. */
   readonly latencyNs: number;
+  /** As the source counts it: until everything is sent that the destination needs to run. */
   readonly downtimeMs: number;
+  /** From STOP at the source to RESUME at the destination, by the host's clock. */
+  readonly pauseMs: number;
   /** From the switch to the end, at the source. */
   readonly postcopyMs: number;
   readonly postcopyBytes: number;
@@ -61,19 +64,20 @@ export async function measurePostcopy(
     source.kill();
     const errors = (await destination.nextChecks(CHECKS)).reduce((sum, check) => sum + check.errors, 0);
     if (errors > 0) throw new Error(`${emulator.name}: the guest found ${errors} wrong words in its memory`);
-    return figures(source, moved.source, moved.destination);
+    return figures(source, destination, moved);
   } finally {
     for (const vm of open) vm.kill();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function figures(source: Vm, from: MigrateInfo, to: MigrateInfo): PostcopyFigures {
+function figures(source: Vm, destination: Vm, { source: from, destination: to }: Moved): PostcopyFigures {
   return {
     blocktimeMs: numberOf(to, "postcopy-blocktime"),
     vcpuBlocktimeMs: to["postcopy-vcpu-blocktime"] as number[],
     latencyNs: numberOf(to, "postcopy-latency"),
     downtimeMs: numberOf(from, "downtime"),
+    pauseMs: eventAt(destination, "RESUME") - eventAt(source, "STOP"),
     postcopyMs: statusAt(source, "completed") - statusAt(source, "postcopy-active"),
     postcopyBytes: numberOf(from.ram ?? {}, "postcopy-bytes"),
     requests: numberOf(from.ram ?? {}, "postcopy-requests"),
@@ -86,9 +90,13 @@ function numberOf(info: { readonly [name: string]: unknown }, name: string): num
   return value;
 }
 
-function statusAt({ name, qmp }: Vm, status: string): number {
-  const found = qmp.events.find(({ event, data }) => event === "MIGRATION" && data["status"] === status);
-  if (!found) throw new Error(`${name} has not said that the migration is ${status}`);
+function statusAt(vm: Vm, status: string): number {
+  return eventAt(vm, "MIGRATION", status);
+}
+/** The first of its name, and with that status if it has one. */
+function eventAt({ name, qmp }: Vm, event: string, status?: string): number {
+  const found = qmp.events.find((one) => one.event === event && one.data["status"] === status);
+  if (!found) throw new Error(`${name} has not said ${event} ${status ?? ""}`);
   return found.atMs;
 }
 
@@ -98,6 +106,7 @@ const COMPARED: readonly (readonly [string, (figures: PostcopyFigures) => number
   ["blocktime", (one) => one.blocktimeMs],
   ["average latency", (one) => one.latencyNs / 1e6],
   ["downtime", (one) => one.downtimeMs],
+  ["STOP to RESUME", (one) => one.pauseMs],
   ["postcopy phase", (one) => one.postcopyMs],
 ];
 
@@ -110,8 +119,9 @@ async function main(rounds: number, isPreempt: boolean, otherDist: string | unde
   if ("missing" in found) console.log(found.missing);
   const capabilities = isPreempt ? ["postcopy-preempt"] : [];
   const made = new Map<string, PostcopyFigures[]>(emulators.map(({ name }) => [name, []]));
-  console.log("| | blocktime ms | per vCPU ms | average latency us | downtime ms | postcopy ms | MB | requests |");
-  console.log("|---|---|---|---|---|---|---|---|");
+  const titles = ["", "blocktime ms", "per vCPU ms", "average latency us", "downtime ms", "STOP to RESUME ms"];
+  console.log(`| ${[...titles, "postcopy ms", "MB", "requests"].join(" | ")} |`);
+  console.log("|---|---|---|---|---|---|---|---|---|");
   for (let round = 0; round < rounds; round++) {
     for (const emulator of emulators) {
       const one = await measurePostcopy(emulator, capabilities);
@@ -122,6 +132,7 @@ async function main(rounds: number, isPreempt: boolean, otherDist: string | unde
         one.vcpuBlocktimeMs.join(", "),
         Math.round(one.latencyNs / 1000),
         one.downtimeMs,
+        one.pauseMs.toFixed(1),
         Math.round(one.postcopyMs),
         Math.round(one.postcopyBytes / 1e6),
         one.requests,
