@@ -12,7 +12,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { COMMAND } from "../../tests/guest.ts";
 import { qemu11 } from "./qemu.ts";
-import { type Emulator, type MigrateInfo, type Move, type Moved, move, Vm } from "./vm.ts";
+import { type Emulator, type Move, type Moved, move, Vm } from "./vm.ts";
 
 const MIB = 1 << 20;
 export const BOARD = { smp: 2, memory: "512M" };
