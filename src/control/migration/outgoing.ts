@@ -55,7 +55,9 @@ const MEDIUM_TURN_BYTES = 64 * PAGE_BYTES;
 /** What the destination needs to run, as it is when the machine stops here: kept for a new connection. */
 type Handover = { readonly missing: Uint8Array; readonly sections: readonly SavedSection[] };
 const MS = 1e6;
+/** So often, unless that takes longer: a machine may have many pages, far apart. */
 const HANDOVER_REHEARSALS = 8;
+const HANDOVER_REHEARSAL_NS = 100 * MS;
 const HANDOVER_PAUSE_NS = 20 * MS;
 
 /** Opens a connection to the destination. */
@@ -322,7 +324,8 @@ export class OutgoingMigration {
   async #rehearseHandover(): Promise<void> {
     const { machine, memory, clock, timers } = this.#options;
     const nowhere = new StreamWriter({ write: async () => {} });
-    for (let time = 0; time < HANDOVER_REHEARSALS; time++) {
+    const untilNs = clock.nowNs() + HANDOVER_REHEARSAL_NS;
+    for (let time = 0; time < HANDOVER_REHEARSALS && clock.nowNs() < untilNs; time++) {
       await writeDiscards(nowhere, this.#ram, memory.blocks);
       await writePackage(nowhere, await machine.saveSections(false));
     }
