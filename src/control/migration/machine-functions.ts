@@ -20,7 +20,7 @@ export type MigratingMachine = {
   /** Resolves when no vCPU runs and no request of a device is under way. */
   stop(): Promise<void>;
   start(): Promise<void>;
-  /** With their descriptions if `isDescribed`, which takes longer than the state itself. */
+  /** With their descriptions if `isDescribed`, which takes longer than the state itself. Behind a stop that is under way. */
   saveSections(isDescribed: boolean): Promise<readonly SavedSection[]>;
   /** As `loadSections`. */
   loadSections(head: NumberedHead, bytes: Uint8Array): Promise<LoadedSections | undefined>;
@@ -35,15 +35,20 @@ export type MigrationObserver = {
 
 export function machineFunctions(machine: Machine, run: RunState): MigratingMachine {
   const port = machine.migration;
+  const stop = async (): Promise<void> => {
+    port.runState = run.saved;
+    run.hold();
+    await machine.rest();
+    await port.drain();
+  };
+  let stopping: Promise<void> | undefined;
   return {
-    async stop() {
-      port.runState = run.saved;
-      run.hold();
-      await machine.rest();
-      await port.drain();
-    },
+    stop: () => (stopping = stop()),
     start: () => machine.start(),
-    saveSections: async (isDescribed) => saveSections(port, isDescribed),
+    async saveSections(isDescribed) {
+      await stopping;
+      return saveSections(port, isDescribed);
+    },
     loadSections: async (head, bytes) => loadSections(port, head, bytes),
     async runLoaded(autostart) {
       port.finishLoad();

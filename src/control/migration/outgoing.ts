@@ -297,11 +297,13 @@ export class OutgoingMigration {
     await this.#rehearseHandover();
     this.#check();
     await this.#switchover();
-    await this.#stop();
-    this.#precopyBytes = out.written;
+    const stopping = this.#stop();
+    // It need not hear that the machine stands before it is asked for this.
     const saving = machine.saveSections(false);
     // Who waits for it hears of it.
     saving.catch(() => {});
+    await stopping;
+    this.#precopyBytes = out.written;
     await this.#sync();
     const missing = this.#ram.pendingPages();
     await writeDiscards(out, this.#ram, memory.blocks);
