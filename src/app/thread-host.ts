@@ -7,6 +7,7 @@ import type { EngineFeatures } from "#cpu/engine/features.ts";
 import type { CompiledRuntime } from "#cpu/engine/runtime-options.ts";
 import type { MemoryLayout } from "#cpu/vcpu/layout.ts";
 import type { AskBy } from "#machine/page-faults.ts";
+import type { PageWaitHost } from "#machine/page-wait.ts";
 import type { ThreadData, ThreadHost } from "#machine/vcpu-thread.ts";
 import { nodeClock } from "#platform/node/clock.ts";
 import { writeTo } from "#platform/node/descriptors.ts";
@@ -33,7 +34,7 @@ export type MigrationMessage = {
   readonly port: MessagePort;
 };
 
-export function threadHost(log: LogTarget | undefined): ThreadHost {
+export function threadHost(log: LogTarget | undefined): ThreadHost & Pick<PageWaitHost, "askBy"> {
   return { clock: nodeClock(), log: openSink(log), askBy: askByDescriptor };
 }
 

@@ -70,7 +70,7 @@ export class PageWait {
 
 const PAGES = 64;
 const ROUNDS = 12;
-/** With more, optimising the code of each vCPU's thread would take the host longer than it spares. */
+/** Each takes 10 ms of a processor when the machine is made; with more of them it is left. */
 const MOST_VCPUS = 8;
 
 /**

@@ -1,6 +1,7 @@
 /**
  * What a vCPU's thread does: runs guest code, serves requests, parks.
  */
+import type { Clock } from "#core/host.ts";
 import { type Log, type LogSink, makeLog } from "#core/log.ts";
 import type { SharedLock } from "#core/shared-lock.ts";
 import type { EngineFeatures } from "#cpu/engine/features.ts";
@@ -14,7 +15,7 @@ import { describeHart, hartObserver } from "#cpu/isa/riscv/hart-log.ts";
 import { riscvIsa } from "#cpu/isa/riscv/riscv.ts";
 import type { MachineConfig } from "#machine/config.ts";
 import { MmioCaller } from "#machine/mmio-mailbox.ts";
-import { type PageWaitHost, PageWait, rehearsePageWaits } from "#machine/page-wait.ts";
+import { PageWait, type PageWaitHost, rehearsePageWaits } from "#machine/page-wait.ts";
 import { VcpuPark } from "#machine/vcpu-park.ts";
 import { runtimeSetup } from "#machine/runtime-setup.ts";
 import { Deadlines, MachineClock } from "#machine/shared-words.ts";
@@ -39,20 +40,21 @@ const OFFERS_A_WAKEUP = 64;
 const REHEARSAL_PAUSE_MS = 10;
 
 /** What a thread has of its host. */
-export type ThreadHost = Omit<PageWaitHost, "urgency"> & {
+export type ThreadHost = {
+  readonly clock: Clock;
   /** Where the log goes; absent when there is none. */
   readonly log?: LogSink | undefined;
 };
 /** What a vCPU's thread has beyond that: what its host's engine can do, and the runtime made for the machine. */
-export type VcpuThreadHost = ThreadHost & {
-  readonly features: EngineFeatures;
-  readonly runtime: CompiledRuntime;
-  readonly urgency?: PageWaitHost["urgency"];
-  /** A descriptor that takes whatever is written and keeps nothing; absent where nothing is rehearsed. */
-  readonly nowhere?: number | undefined;
-  /** To and from the threads of the machine's other vCPUs; absent where there are none. */
-  readonly exchange?: RegionExchange | undefined;
-};
+export type VcpuThreadHost = ThreadHost &
+  PageWaitHost & {
+    readonly features: EngineFeatures;
+    readonly runtime: CompiledRuntime;
+    /** A descriptor that takes whatever is written and keeps nothing; absent where nothing is rehearsed. */
+    readonly nowhere?: number | undefined;
+    /** To and from the threads of the machine's other vCPUs; absent where there are none. */
+    readonly exchange?: RegionExchange | undefined;
+  };
 
 /** Runs a vCPU until the machine quits; `ready` is called once it could start. Thread: its own. */
 export function runVcpu(data: ThreadData, host: VcpuThreadHost, ready: () => void): void {

@@ -13,7 +13,7 @@ async function start({ thread, log, engine, exchange }: StartMessage): Promise<v
   const toldMs = performance.now();
   const { incoming } = thread.config;
   const [urgency, futex] = incoming ? await Promise.all([openUrgency(Urgent.Waiter), openFutex()]) : [];
-  // It stays open: the thread ends with the process.
+  // Node closes it with the thread.
   const nowhere = incoming === "stream" ? openSync(devNull, "w") : undefined;
   const host = { ...threadHost(log), urgency, futex, nowhere };
   runVcpu(thread, { ...host, ...engine, exchange: exchange === undefined ? undefined : openExchange(exchange) }, () => {
