@@ -2,7 +2,7 @@
  * How fast an idle machine whose memory is full of random data goes to another process's place: precopy over a unix socket,
  * without a limit, source and destination in this process.
  *
- *   npx tsx tools/measure/throughput.ts [ROUNDS]
+ *   npx tsx tools/measure/throughput.ts [ROUNDS] [--dist DIST]     (DIST: another build, which finds its packages)
  *
  * Each round stands beside how fast the host gave as much memory to a program right before. A virtual machine may have to find
  * it on its own host first, which takes longer than the migration; what that program has given back is found already.
@@ -11,8 +11,9 @@ import { randomFillSync } from "node:crypto";
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs, promisify } from "node:util";
 import type * as Api from "../../src/app/api/index.ts";
 import { buildIfNeeded } from "../build.mjs";
 import { fetchGuest } from "../guest/fetch-guest.mjs";
@@ -25,10 +26,10 @@ const MEMORY_MIB = 512;
 const [FIRST_MIB, LAST_MIB] = [128, 500];
 const RAM_BASE = 0x8000_0000;
 
-async function main(rounds: number): Promise<void> {
+async function main(rounds: number, dist: string | undefined): Promise<void> {
   const log = createProgress();
   await buildIfNeeded(ROOT, log);
-  const { Machine } = (await import(new URL("../../dist/index.js", import.meta.url).href)) as typeof Api;
+  const { Machine } = (await import(pathToFileURL(resolve(dist ?? join(ROOT, "dist"), "index.js")).href)) as typeof Api;
   const guest = await fetchGuest({ log });
   const options = { firmware: guest.firmware, memory: `${MEMORY_MIB}M`, smp: 1 };
   const append = "console=ttyS0 quiet";
@@ -76,5 +77,6 @@ async function newMemorySpeed(): Promise<number> {
   return Math.round((MEMORY_MIB * MIB) / 1000 / Number(stdout));
 }
 
-await main(Number(process.argv[2] ?? 4));
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { dist: { type: "string" } } });
+await main(Number(positionals[0] ?? 4), values.dist);
 process.exit();
